@@ -1,0 +1,11 @@
+"""Open OCR-2.0: pages and prompts in, transcripts out.
+
+import ocr2
+
+print(ocr2.read("page.png").text)
+"""
+
+from ocr2.reader import load, read
+from ocr2.types import Page, Prompt, Transcript
+
+__all__ = ["Page", "Prompt", "Transcript", "load", "read"]

@@ -1,0 +1,33 @@
+"""Every error a caller may want to catch. Each message says what was wrong, what was expected and what to do.
+
+OcrError
+├── BadInput        a file, stream or page range that can't be read as pages
+├── BadOutput       a place or format the result can't be written to
+├── BadPrompt       a question that contradicts itself, or that the chosen reader can't answer
+├── BadCheckpoint   a model folder or weights file that isn't one
+└── ModelMissing    a known model whose package isn't installed; the message names the command
+"""
+
+
+class OcrError(Exception):
+    """Any error of this package that its caller can mend."""
+
+
+class BadInput(OcrError):
+    """A file, stream or page range that can't be read as pages."""
+
+
+class BadOutput(OcrError):
+    """A place or format the result can't be written to."""
+
+
+class BadPrompt(OcrError):
+    """A question that contradicts itself, or that the chosen reader can't answer."""
+
+
+class BadCheckpoint(OcrError):
+    """A model folder or weights file that isn't one."""
+
+
+class ModelMissing(OcrError):
+    """A known model whose package isn't installed."""

@@ -1,0 +1,173 @@
+"""How the lines of a page make paragraphs, rows, flowing text and words."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import reduce
+from itertools import accumulate, pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from ocr2.types import Line, Point, Quad, Transcript, join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    pass
+
+Row = list[Line]
+Paragraph = list[Row]
+
+_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Control characters and lone surrogates: what XML forbids or UTF-8 can't hold."""
+_UNSPACED = re.compile("[\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\U00020000-\U0003ffff]")
+"""Han, kana, bopomofo and their punctuation: written without spaces. Not Hangul, which has them."""
+_SPLIT_WORD = re.compile("[^\\W\\d_][-\u2010\u00ad]$")
+_PROSE_SLACK = 0.15
+"""How far short of its paragraph's right edge, as a share of the width, a row of running prose may end."""
+_HEADING_SIZES = ((1.8, 1), (1.35, 2))
+"""How many times the page's median line height make a heading, and of which level."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A paragraph, or a heading, as flowing text."""
+
+    level: int
+    """0 for a paragraph, 1 or 2 for a heading."""
+    stretches: tuple[str, ...]
+    """The text between hard line breaks."""
+
+
+def paragraphs(lines: Iterable[Line]) -> list[Paragraph]:
+    """The lines put into rows, and the rows into paragraphs, by what stands after each line; no empty lines."""
+    found: list[Paragraph] = []
+    end = "\n\n"
+    for line in lines:
+        if not line.text.strip():
+            end = max(end, line.end, key=lambda mark: mark.count("\n"))
+            continue
+        if "\n\n" in end:
+            found.append([[line]])
+        elif "\n" in end:
+            found[-1].append([line])
+        else:
+            found[-1][-1].append(line)
+        end = line.end
+    return found
+
+
+def blocks(transcript: Transcript) -> list[Block]:
+    """The transcript as flowing paragraphs and headings; by its text alone where it has no lines."""
+    if not transcript.lines:
+        chunks = re.split(r"\n\s*\n", printable(transcript.text).strip())
+        return [Block(0, tuple(chunk.split("\n"))) for chunk in chunks if chunk]
+    usual = height(transcript.lines)
+    found = []
+    for paragraph in paragraphs(transcript.lines):
+        stretches = _flow(paragraph)
+        letters = sum(map(str.isalpha, "".join(stretches)))
+        size = height(lines_of(paragraph)) / usual
+        level = next((level for least, level in _HEADING_SIZES if size >= least), 0)
+        if level and len(paragraph) <= 2 and letters >= 2:
+            found.append(Block(level, (reduce(_glue, stretches),)))
+        else:
+            found.append(Block(0, tuple(stretches)))
+    return found
+
+
+def words(line: Line) -> list[tuple[str, Quad]]:
+    """The line's words, as spaces divide them, each with its own share of the line's quad."""
+    edges = _edges(line)
+    found = ((word.group(), word.start(), word.end()) for word in re.finditer(r"\S+", line.text))
+    return [(text, _share(line.quad, edges[start], edges[stop])) for text, start, stop in found]
+
+
+def _edges(line: Line) -> list[float]:
+    """Where each character starts along the line, 0 to 1, and where the last one ends: n + 1 numbers.
+
+    Characters meet midway between their centers; without centers, each is as wide as its kind.
+    """
+    centers = line.centers
+    if len(centers) == len(line.text) > 1 and all(a <= b for a, b in pairwise(centers)):
+        first, last = (3 * centers[0] - centers[1]) / 2, (3 * centers[-1] - centers[-2]) / 2
+        return [max(first, 0.0), *((a + b) / 2 for a, b in pairwise(centers)), min(last, 1.0)]
+    ends = list(accumulate(map(units, line.text), initial=0))
+    return [end / (ends[-1] or 1) for end in ends]
+
+
+def units(character: str) -> int:
+    """How wide the character is: 2 for East Asian wide ones, else 1."""
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _share(quad: Quad, start: float, stop: float) -> Quad:
+    """The part of the quad between two places along its text, 0 to 1."""
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = quad
+
+    def top(at: float) -> Point:
+        return ax + (bx - ax) * at, ay + (by - ay) * at
+
+    def bottom(at: float) -> Point:
+        return dx + (cx - dx) * at, dy + (cy - dy) * at
+
+    return top(start), top(stop), bottom(stop), bottom(start)
+
+
+def printable(text: str) -> str:
+    """The text without control characters and lone surrogates."""
+    return _UNPRINTABLE.sub("", text)
+
+
+def lines_of(paragraph: Paragraph) -> list[Line]:
+    """The paragraph's lines, row after row."""
+    return [line for row in paragraph for line in row]
+
+
+def height(lines: Iterable[Line]) -> float:
+    """The median height of the lines, weighted by their characters, in pixels; 1 where there are none."""
+    sides = [
+        (math.dist(line.quad[0], line.quad[3]) + math.dist(line.quad[1], line.quad[2])) / 2
+        for line in lines
+        for _ in line.text
+    ]
+    return max(median(sides or [1.0]), 1.0)
+
+
+def _flow(paragraph: Paragraph) -> list[str]:
+    """The paragraph's text, broken only after rows that are clearly not prose: short ones, and those with wide gaps."""
+    lines = lines_of(paragraph)
+    dx = sum(line.quad[1][0] - line.quad[0][0] for line in lines)
+    dy = sum(line.quad[1][1] - line.quad[0][1] for line in lines)
+    length = math.hypot(dx, dy) or 1.0
+
+    def extent(line: Line) -> tuple[float, float]:
+        along = [(x * dx + y * dy) / length for x, y in line.quad]
+        return min(along), max(along)
+
+    spans = [[extent(line) for line in row] for row in paragraph]
+    left, right = min(start for row in spans for start, _ in row), max(stop for row in spans for _, stop in row)
+    wide = 2 * height(lines)
+    slack = max(_PROSE_SLACK * (right - left), wide)
+    stretches: list[str] = []
+    broken = True
+    for row, span in zip(paragraph, spans, strict=True):
+        text = re.sub(r"[ \t\n]+", " ", printable(join(tuple(row)))).strip()
+        columns = any(after[0] - before[1] > wide for before, after in pairwise(span))
+        if broken or columns:
+            stretches.append(text)
+        else:
+            stretches[-1] = _glue(stretches[-1], text)
+        broken = columns or right - max(stop for _, stop in span) > slack
+    return stretches
+
+
+def _glue(first: str, second: str) -> str:
+    """Two rows as one: a word split by a hyphen made whole, and no space between characters that go without."""
+    if _SPLIT_WORD.search(first) and second[:1].isalnum():
+        return (first[:-1] if second[0].islower() else first) + second
+    unspaced = _UNSPACED.match(first[-1:]) and _UNSPACED.match(second[:1])
+    return first + ("" if unspaced else " ") + second

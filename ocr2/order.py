@@ -1,0 +1,225 @@
+"""Reading order: lines found anywhere on a page come out as a person reads them, with what stands between them.
+
+Columns are read left to right, each from top to bottom; headings that span columns part them; forms and receipts, whose
+pieces stand side by side in rows, are read row by row. All of it happens in the page's own frame, turned so that most
+text runs to the right: a page scanned askew, sideways or upside down reads like an upright one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ocr2.types import Line
+
+CJK = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
+"""Characters that are written without spaces between words, as a range for a regular expression."""
+_CJK = re.compile(f"[{CJK}]")
+
+_ENDS = tuple(".!?:;。！？：；")
+_LEAST_ROWS = 3
+_COLUMN = 9.0
+"""A column of prose is at least this many line heights wide: some eighteen Latin characters."""
+_FILL = 0.7
+"""In a column of prose the middle row fills at least this much of the width."""
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A line in the page's frame: units are pixels, x along the text, y down the lines."""
+
+    line: Line
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def height(self) -> float:
+        return self.y1 - self.y0
+
+    @property
+    def middle(self) -> float:
+        return (self.y0 + self.y1) / 2
+
+
+_Row = list[_Piece]
+
+
+def reading_order(lines: Iterable[Line]) -> tuple[Line, ...]:
+    """The lines in the order a person reads them, each with its `end` set to what stands between it and the next."""
+    upright, across = _turned(list(lines))
+    ordered: list[Line] = []
+    for block in [*_blocks(_rows(upright)), *([[piece]] for piece in across)]:
+        if ordered and block[0][0].line.text[:1].islower() and ordered[-1].text[-1:] not in _ENDS:
+            ordered[-1] = replace(ordered[-1], end="\n")  # a sentence that runs on into the next column
+        for paragraph in _paragraphs(block):
+            for row in paragraph:
+                for piece, after in pairwise(row):
+                    ordered.append(replace(piece.line, end=_between(piece, after)))
+                ordered.append(replace(row[-1].line, end="\n"))
+            ordered[-1] = replace(ordered[-1], end="\n\n")
+    return tuple(ordered)
+
+
+def _turned(lines: list[Line]) -> tuple[list[_Piece], list[_Piece]]:
+    """The lines in a frame in which most text runs to the right; apart, those that run another way."""
+    vectors = [(line.quad[1][0] - line.quad[0][0], line.quad[1][1] - line.quad[0][1]) for line in lines]
+    quarters = [round(math.atan2(y, x) / (math.pi / 2)) % 4 for x, y in vectors]
+    weights = [0.0] * 4
+    for quarter, (x, y) in zip(quarters, vectors, strict=True):
+        weights[quarter] += math.hypot(x, y)
+    main = weights.index(max(weights))
+    slants = [
+        (math.remainder(math.atan2(y, x) - main * math.pi / 2, 2 * math.pi), math.hypot(x, y))
+        for quarter, (x, y) in zip(quarters, vectors, strict=True)
+        if quarter == main
+    ]
+    angle = main * math.pi / 2 + _weighted_median(slants)
+    cos, sin = math.cos(angle), math.sin(angle)
+    upright, across = [], []
+    for line, quarter in zip(lines, quarters, strict=True):
+        xs = [x * cos + y * sin for x, y in line.quad]
+        ys = [y * cos - x * sin for x, y in line.quad]
+        piece = _Piece(line, (xs[0] + xs[3]) / 2, (ys[0] + ys[1]) / 2, (xs[1] + xs[2]) / 2, (ys[2] + ys[3]) / 2)
+        if quarter != main:
+            across.append(_Piece(line, min(xs), min(ys), max(xs), max(ys)))
+        else:
+            upright.append(piece)
+    return upright, across
+
+
+def _weighted_median(pairs: list[tuple[float, float]]) -> float:
+    half, seen = sum(weight for _, weight in pairs) / 2, 0.0
+    for value, weight in sorted(pairs):
+        seen += weight
+        if seen >= half:
+            return value
+    return 0.0
+
+
+def _blocks(rows: list[_Row]) -> list[list[_Row]]:
+    """The rows as blocks, in reading order: each is a column, or what stands above, between or below columns."""
+    gutter = _gutter(rows)
+    if gutter is None:
+        return [rows] if rows else []
+    blocks: list[list[_Row]] = []
+    spanning: list[_Row] = []
+    for band in _bands(rows, gutter):
+        left, right = _sides(band, gutter)
+        if _crosses(band[0], gutter) or len(band) == 1 or not (left and right):
+            spanning += band
+            continue
+        blocks += [spanning] if spanning else []
+        spanning = []
+        blocks += [*_blocks(left), *_blocks(right)]
+    return [*blocks, spanning] if spanning else blocks
+
+
+def _rows(pieces: Iterable[_Piece]) -> list[_Row]:
+    """The pieces as rows from top to bottom, each from left to right. Rows may bend, as on a photographed page."""
+    rows: list[_Row] = []
+    for piece in sorted(pieces, key=lambda p: p.middle):
+        for row in reversed(rows[-8:]):
+            near = min(row, key=lambda p: max(p.x0 - piece.x1, piece.x0 - p.x1))
+            least = min(near.height, piece.height)
+            beside = min(near.x1, piece.x1) - max(near.x0, piece.x0) < 0.5 * least
+            if beside and min(near.y1, piece.y1) - max(near.y0, piece.y0) > 0.5 * least:
+                row.append(piece)
+                break
+        else:
+            rows.append([piece])
+    return [sorted(row, key=lambda p: p.x0) for row in rows]
+
+
+def _gutter(rows: list[_Row]) -> float | None:
+    """Where the rows part into columns: the x with the most pieces in columns of prose on both of its sides."""
+    starts = sorted(piece.x0 for row in rows for piece in row)
+    best, most = None, 0
+    for end in sorted({round(piece.x1) for row in rows for piece in row}):
+        after = bisect_left(starts, end - 2)
+        if after == len(starts):
+            break
+        x, score = (end + starts[after]) / 2, 0
+        for band in _bands(rows, x):
+            sides = _sides(band, x)
+            if not _crosses(band[0], x) and all(map(_is_prose, sides)):
+                score += sum(len(row) for side in sides for row in side)
+        if score > most:
+            best, most = x, score
+    return best
+
+
+def _bands(rows: list[_Row], x: float) -> list[list[_Row]]:
+    """Runs of rows that all cross x, or all don't; a running head or foot is parted from the columns it adjoins."""
+    bands: list[list[_Row]] = []
+    for row in rows:
+        if bands and _crosses(row, x) == _crosses(bands[-1][-1], x):
+            bands[-1].append(row)
+        else:
+            bands.append([row])
+    parted = []
+    for band in bands:
+        head, foot = len(band) > 2 and _apart(band[0], band[1]), len(band) > 2 and _apart(band[-2], band[-1])
+        body = band[head : len(band) - foot]
+        parted += [part for part in ([band[0]] if head else [], body, [band[-1]] if foot else []) if part]
+    return parted
+
+
+def _crosses(row: _Row, x: float) -> bool:
+    return any(p.x0 + 0.3 * p.height < x < p.x1 - 0.3 * p.height for p in row)
+
+
+def _apart(above: _Row, below: _Row) -> bool:
+    gap = min(p.y0 for p in below) - max(p.y1 for p in above)
+    return gap > 1.2 * median(p.height for p in (*above, *below))
+
+
+def _sides(band: list[_Row], x: float) -> tuple[list[_Row], list[_Row]]:
+    left = [[p for p in row if p.x0 + p.x1 < 2 * x] for row in band]
+    right = [[p for p in row if p.x0 + p.x1 >= 2 * x] for row in band]
+    return [row for row in left if row], [row for row in right if row]
+
+
+def _is_prose(rows: list[_Row]) -> bool:
+    """Whether the rows look like a column of running text, not like the cells of a form, a table or a receipt."""
+    if len(rows) < _LEAST_ROWS:
+        return False
+    width = max(row[-1].x1 for row in rows) - min(row[0].x0 for row in rows)
+    height = median(p.height for row in rows for p in row)
+    return width > _COLUMN * height and median(sum(p.x1 - p.x0 for p in row) for row in rows) > _FILL * width
+
+
+def _paragraphs(rows: list[_Row]) -> list[list[_Row]]:
+    """The rows of a block as paragraphs: a wide gap, an indent or another size of type begins a new one."""
+    left = median(row[0].x0 for row in rows)
+    heights = [median(p.height for p in row) for row in rows]
+    middles = [sum(p.middle for p in row) / len(row) for row in rows]
+    pitches = [b - a for (a, b), h in zip(pairwise(middles), heights, strict=False) if b - a < 2.5 * h]
+    pitch = median(pitches) if len(pitches) > 1 else 1.4 * median(heights)
+    paragraphs = [rows[:1]]
+    for i in range(1, len(rows)):
+        ratio = heights[i] / heights[i - 1]
+        shortest = min(len(row[0].line.text) for row in rows[i - 1 : i + 1])
+        indent = rows[i][0].x0 - left
+        follows = i + 1 == len(rows) or abs(rows[i + 1][0].x0 - left) < 0.5 * heights[i]
+        begins = 0.8 * heights[i] < indent < 5 * heights[i] and follows and abs(rows[i - 1][0].x0 - left) < heights[i]
+        resized = not 0.7 < ratio < 1.43 and shortest > 2
+        if middles[i] - middles[i - 1] > 1.35 * pitch or begins or resized:
+            paragraphs.append([])
+        paragraphs[-1].append(rows[i])
+    return paragraphs
+
+
+def _between(piece: _Piece, after: _Piece) -> str:
+    """What stands between two pieces of one row: a space, but none between Chinese characters set close."""
+    close = after.x0 - piece.x1 < 0.6 * piece.height
+    return "" if close and _CJK.match(piece.line.text[-1:]) and _CJK.match(after.line.text) else " "

@@ -1,0 +1,312 @@
+"""Pages as they were read, written down: text, Markdown, HTML, JSON, JSON lines, hOCR and searchable PDF.
+
+Every writer takes results one at a time and yields the document's bytes as they come. The pieces of a page, from the
+large to the small: paragraphs (end "\\n\\n") hold rows (end "\\n"), a row holds the lines printed beside each other,
+and a line holds words.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from importlib import metadata
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
+
+from ocr2.errors import BadInput, BadPrompt
+from ocr2.layout import Row, blocks, height, lines_of, paragraphs, printable, words
+from ocr2.pdf import write_pdf
+from ocr2.types import Box, Line, Page, Prompt, Quad, Stop, Transcript, join
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One page as it was read: all that a writer needs."""
+
+    origin: str
+    """The file the page came from."""
+    number: int
+    """1 for the first page of its file."""
+    width: int
+    height: int
+    transcript: Transcript
+    image: Image.Image | None = None
+    """The page itself; only the PDF writer needs it."""
+
+    @classmethod
+    def of(cls, page: Page, transcript: Transcript) -> Result:
+        """The result of reading `page`."""
+        return cls(page.origin, page.number, *page.image.size, transcript, page.image)
+
+    def to_json(self) -> dict[str, object]:
+        """A record of plain lists and numbers, without the image; quads in pixels of the page."""
+        read = self.transcript
+        record: dict[str, object] = {"file": self.origin, "page": self.number, "width": self.width}
+        record |= {"height": self.height, "text": read.text, "kind": read.kind, "stop": read.stop}
+        record |= {"score": round(read.score, 4), "seconds": round(read.seconds, 3)}
+        if read.prompt != Prompt():
+            asked = {field.name: getattr(read.prompt, field.name) for field in fields(Prompt)}
+            asked["box"] = read.prompt.box and [getattr(read.prompt.box, side) for side in ("x0", "y0", "x1", "y1")]
+            record["prompt"] = {name: value for name, value in asked.items() if value != getattr(Prompt(), name)}
+        record["lines"] = [
+            {
+                "text": line.text,
+                "quad": [[round(x, 1), round(y, 1)] for x, y in line.quad],
+                "score": round(line.score, 4),
+                "end": line.end,
+                "centers": [round(center, 4) for center in line.centers],
+            }
+            for line in read.lines
+        ]
+        return record
+
+    @classmethod
+    def from_json(cls, record: dict[str, object]) -> Result:
+        """The result that `to_json` wrote down. Raises BadInput, which names the first field that is malformed."""
+        stop = _take(record, "stop", str)
+        if stop not in get_args(Stop):
+            raise _malformed("stop", " or ".join(map(repr, get_args(Stop))), stop)
+        lines = [_line_of(line, f"lines[{n}]") for n, line in enumerate(_take(record, "lines", list))]
+        transcript = Transcript(
+            _take(record, "text", str),
+            _take(record, "kind", str),
+            _prompt_of(_take(record, "prompt", dict) if "prompt" in record else {}),
+            cast("Stop", stop),
+            _take(record, "score", float),
+            tuple(lines),
+            _take(record, "seconds", float),
+        )
+        width, height = _take(record, "width", int), _take(record, "height", int)
+        return cls(_take(record, "file", str), _take(record, "page", int), width, height, transcript)
+
+
+Writer = Callable[[Iterable[Result]], Iterator[bytes]]
+
+
+def _malformed(field: str, expected: str, found: object) -> BadInput:
+    return BadInput(
+        f"field {field!r}: expected {expected}, found {found!r:.80}; give records as the json format has them"
+    )
+
+
+def _take(record: object, name: str, kind: type[T], within: str = "") -> T:
+    """The record's field of that name, of that type; a whole number will do for a float, True won't for a number."""
+    field = f"{within}.{name}" if within else name
+    if not isinstance(record, dict):
+        raise _malformed(within or "record", "an object", record)
+    if name not in record:
+        raise BadInput(f"field {field!r} is missing; give records as the json format has them")
+    value = record[name]
+    if kind is float and type(value) is int:
+        value = float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise _malformed(field, kind.__name__, value)
+    return value
+
+
+def _numbers(value: object, field: str, count: int | None = None) -> tuple[float, ...]:
+    sized = isinstance(value, list) and (count is None or len(value) == count)
+    if not sized or any(type(number) not in (int, float) for number in cast("list[object]", value)):
+        raise _malformed(field, f"{count} numbers" if count else "a list of numbers", value)
+    return tuple(float(number) for number in cast("list[float]", value))
+
+
+def _line_of(record: object, within: str) -> Line:
+    quad = _take(record, "quad", list, within)
+    if len(quad) != 4:
+        raise _malformed(f"{within}.quad", "four [x, y] corners", quad)
+    corners = tuple(_numbers(corner, f"{within}.quad[{n}]", 2) for n, corner in enumerate(quad))
+    centers = _numbers(_take(record, "centers", list, within), f"{within}.centers")
+    text, end = _take(record, "text", str, within), _take(record, "end", str, within)
+    return Line(text, cast("Quad", corners), _take(record, "score", float, within), end, centers)
+
+
+def _prompt_of(record: dict[str, object]) -> Prompt:
+    kinds: dict[str, type] = {"format": bool, "color": str, "crop": bool, "pages": int}
+    options: dict[str, Any] = {name: _take(record, name, kinds[name], "prompt") for name in kinds if name in record}
+    if options.get("color", "red") not in ("red", "green", "blue"):
+        raise _malformed("prompt.color", "'red', 'green' or 'blue'", options["color"])
+    try:
+        if "box" in record:
+            options["box"] = Box(*_numbers(record["box"], "prompt.box", 4))
+        return Prompt(**options)
+    except BadPrompt as error:
+        raise BadInput(f"field 'prompt': {error}") from error
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", errors="replace")
+
+
+def _text(results: Iterable[Result]) -> Iterator[bytes]:
+    """The plain text, with a form feed between pages."""
+    for n, result in enumerate(results):
+        text = result.transcript.text
+        yield _utf8(("\f" if n else "") + (text + "\n" if text else ""))
+
+
+_MARKUP = re.compile(
+    r"""^\#(?=\#{0,5}(\s|$)) | (?<=\s)\#(?=\#*$)    # a heading starts, or ends
+    | ^> | ^[-+](?=\s|$) | ^[-=:|](?=[-=:|\s]*$)    # a quotation, list, rule, underline or table starts
+    | (?<!\s)\* | \*(?!\s) | (?<![^\W_])_ | _(?![^\W_]) | ` | ~(?=~) | (?<=~)~
+    | \\(?=[!-/:-@\[-`{-~]|$) | \](?=[(:]) | <(?=[A-Za-z/!?]) | &(?=\#?\w+;)""",
+    re.VERBOSE,
+)
+"""Each character that would mean something to a Markdown reader, and only where it would."""
+
+
+def _escape_markdown(text: str) -> str:
+    escaped = _MARKUP.sub(r"\\\g<0>", text)
+    return re.sub(r"^(\d{1,9})(?=[.)](\s|$))", r"\1\\", escaped)
+
+
+def _markdown(results: Iterable[Result]) -> Iterator[bytes]:
+    """Paragraphs and headings, with a rule between pages; a transcript without lines as it is."""
+    for n, result in enumerate(results):
+        body = result.transcript.text
+        if result.transcript.lines:
+            marked = [
+                "#" * block.level + " " * bool(block.level) + "\\\n".join(map(_escape_markdown, block.stretches))
+                for block in blocks(result.transcript)
+            ]
+            body = "\n\n".join(marked)
+        yield _utf8(("\n---\n\n" if n else "") + (body + "\n" if body else ""))
+
+
+_HTML_HEAD = """<!DOCTYPE html>
+<html>
+<head>
+<meta charset="utf-8"/>
+<title>Transcript</title>
+<style>.page {max-width: 45em; margin: 2em auto} .page + .page {border-top: 1px solid; padding-top: 2em}</style>
+</head>
+<body>
+"""
+
+
+def _html(results: Iterable[Result]) -> Iterator[bytes]:
+    """One HTML5 document (well-formed XML too), a section for each page."""
+    yield _utf8(_HTML_HEAD)
+    for result in results:
+        file = html.escape(printable(result.origin))
+        page = [f'<section class="page" data-file="{file}" data-page="{result.number}">']
+        for block in blocks(result.transcript):
+            tag = f"h{block.level}" if block.level else "p"
+            page.append(f"<{tag}>{'<br/>'.join(map(html.escape, block.stretches))}</{tag}>")
+        yield _utf8("\n".join([*page, "</section>\n"]))
+    yield b"</body>\n</html>\n"
+
+
+def _json(results: Iterable[Result]) -> Iterator[bytes]:
+    """One array with a record for each page."""
+    yield b"["
+    for n, record in enumerate(_jsonl(results)):
+        yield (b",\n" if n else b"\n") + record.rstrip(b"\n")
+    yield b"\n]\n"
+
+
+def _jsonl(results: Iterable[Result]) -> Iterator[bytes]:
+    """One record a line, a line for each page."""
+    for result in results:
+        yield _utf8(json.dumps(result.to_json(), ensure_ascii=False) + "\n")
+
+
+_HOCR_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml">
+<head>
+<title>Transcript</title>
+<meta http-equiv="Content-Type" content="text/html; charset=utf-8"/>
+<meta name="ocr-system" content="ocr2 {version}"/>
+<meta name="ocr-capabilities" content="ocr_page ocr_par ocr_line ocrx_word ocrp_wconf"/>
+</head>
+<body>
+"""
+
+
+def _hocr(results: Iterable[Result]) -> Iterator[bytes]:
+    """One hOCR 1.2 document: pages, paragraphs, printed rows and words, each with its box."""
+    try:
+        version = metadata.version("ocr2")
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    yield _utf8(_HOCR_HEAD.format(version=version))
+    for n, result in enumerate(results):
+        yield _utf8(_hocr_page(n, result))
+    yield b"</body>\n</html>\n"
+
+
+def _hocr_page(index: int, result: Result) -> str:
+    """The page's element. `ppageno` counts the document's pages; the number within the file is in `x_source`."""
+    ids = (f"{index + 1}_{n}" for n in count(1))
+    whole = f"bbox 0 0 {result.width} {result.height}"
+    title = f"{whole}; ppageno {index}"
+    if (
+        result.origin
+    ):  # a quoted string may hold neither quotes nor semicolons, and the grammar has no escape but a URL's
+        file = printable(result.origin).replace('"', "%22").replace(";", "%3B")
+        title = f'image "{file}"; {title}; x_source "{file}" "{result.number}"'
+    page = [f'<div class="ocr_page" id="page_{index + 1}" title="{html.escape(title)}">']
+    for paragraph in paragraphs(result.transcript.lines):
+        page.append(f'<p class="ocr_par" id="par_{next(ids)}" title="{_bbox(lines_of(paragraph), result)}">')
+        page += [_hocr_row(row, result, ids) for row in paragraph]
+        page.append("</p>")
+    if not result.transcript.lines and result.transcript.text.strip():
+        text = html.escape(printable(result.transcript.text))
+        page.append(f'<p class="ocr_par" id="par_{next(ids)}" title="{whole}">{text}</p>')
+    return "\n".join([*page, "</div>\n"])
+
+
+def _hocr_row(row: Row, result: Result, ids: Iterator[str]) -> str:
+    pieces = []
+    for line in row:
+        spans = [
+            f'<span class="ocrx_word" id="word_{next(ids)}" title="{_bbox([replace(line, quad=quad)], result)};'
+            f' x_wconf {round(100 * min(max(line.score, 0), 1))}">{html.escape(printable(text))}</span>'
+            for text, quad in words(line)
+            if printable(text)
+        ]
+        pieces.append(replace(line, text=" ".join(spans)))
+    title = f"{_bbox(row, result)}; {_slant(row, result)}; x_size {height(row):.1f}"
+    return f'<span class="ocr_line" id="line_{next(ids)}" title="{title}">{join(tuple(pieces))}</span>'
+
+
+def _bbox(lines: list[Line], result: Result) -> str:
+    """The upright box around the lines in whole pixels, within the page and never empty."""
+    box = Box.around(tuple(point for line in lines for point in line.quad))
+    x0 = min(max(math.floor(box.x0), 0), result.width - 1)
+    y0 = min(max(math.floor(box.y0), 0), result.height - 1)
+    x1, y1 = min(max(math.ceil(box.x1), x0 + 1), result.width), min(max(math.ceil(box.y1), y0 + 1), result.height)
+    return f"bbox {x0} {y0} {x1} {y1}"
+
+
+def _slant(row: Row, result: Result) -> str:
+    """The row's direction: a baseline in the frame of its box (its lower edge), or an angle where it is turned over."""
+    (x, y), (x1, y1) = row[0].quad[3], row[-1].quad[2]
+    angle = math.degrees(math.atan2(y - y1, x1 - x))
+    if abs(angle) > 45:
+        return f"textangle {round(angle, 1) % 360:g}"
+    slope = (y1 - y) / (x1 - x) if x1 > x else 0.0
+    left, bottom = (int(_bbox(row, result).split()[side]) for side in (1, 4))
+    return f"baseline {round(slope, 3) + 0:g} {round(y + slope * (left - x) - bottom)}"
+
+
+FORMATS: dict[str, Writer] = {
+    "text": _text,
+    "md": _markdown,
+    "html": _html,
+    "json": _json,
+    "jsonl": _jsonl,
+    "hocr": _hocr,
+    "pdf": write_pdf,
+}
+"""The writers by the names the command line gives them."""

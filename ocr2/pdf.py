@@ -1,0 +1,152 @@
+"""Searchable PDF: the page images with their text, invisible, over them."""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import io
+import math
+import zlib
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, cast
+
+from ocr2.errors import BadOutput
+from ocr2.layout import Row, paragraphs, printable, units, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from PIL import Image
+
+    from ocr2.outputs import Result
+    from ocr2.types import Point, Quad
+
+
+def write_pdf(results: Iterable[Result]) -> Iterator[bytes]:
+    """One PDF of the page images with the text, invisible, over them; it comes whole, after the last page."""
+    import pypdfium2
+
+    with closing(pypdfium2.PdfDocument.new()) as document:
+        for result in results:
+            _pdf_page(document, result)
+        if not len(document):
+            raise BadOutput("no pages: a PDF has at least one; give a page, or choose another format")
+        whole = io.BytesIO()
+        document.save(whole)
+    yield whole.getvalue()
+
+
+# A font to stand for any invisible text: glyph 1 is a box half an em wide, glyph 2 one of a whole em.
+# Made from Tesseract's tessdata/pdf.ttf (by the Tesseract authors, Apache-2.0) by adding the second glyph; compressed.
+_FONT = (
+    "eNpjYGRgYOBiaGBgZlDwD9Y3Crt3YgpQZA0QJyTnJhYA5UwYGBh5gHy59JzKNDWXLg8gXwfIN8hITUzhr/iYCuTHAPlmGUABHiYOZiAfZIZKRm5J"
+    "BUgjkL8DSPDk5CcnMvAwSAD5R4B8jtzEigIGViBkYDwD5CvkJeamfnotdgvIfwPkexfkF5cwMAIhA5MFSJ4BZPIEkHrsgBWiGAtw9/d3Z3CAOOX/"
+    "fxDJwNiAqgSikQlKi4DsAtNswBBAUcPCwMEAkjVUFFRkYfgD4oHFOZDEORh+wMSBuMz3ako8v81XFnYOsDHnZ/3JA9FXDi//BNfJwCAAtB1uDwcD"
+    "yJ0Q9SwMGN5ihopDVYBCFxiujGAZFqhqbEHBzKAF1c3KIAZXw8rADeQxMzCycELFwxhSGYoYihkyGfIZ8oAhb8igx2AQllpUnJmfp2CoZ4BuOoZd"
+    "ANPiPJw="
+)
+_CMAP = """/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /ocr2 def /CMapType 2 def
+1 begincodespacerange <0000> <FFFF> endcodespacerange
+{ranges}endcmap CMapName currentdict /CMap defineresource pop end end
+"""
+
+
+def _pdf_page(document: Any, result: Result) -> None:
+    """Add the page: its image as a JPEG, over it the text. Nothing but their compressed streams stays in memory."""
+    import pypdfium2
+
+    if result.image is None:
+        raise BadOutput(
+            f"page {result.number} of {result.origin!r} has no image, which a PDF shows: read the page again"
+        )
+    image = result.image if result.image.mode in ("L", "RGB") else result.image.convert("RGB")
+    jpeg = io.BytesIO()
+    try:
+        image.save(jpeg, "JPEG", quality=85)
+    except OSError as error:
+        raise BadOutput(
+            f"page {result.number} of {result.origin!r} ({image.size}) won't go into a PDF: {error}"
+        ) from error
+    across, down = (72 / dpi for dpi in _dpi(result.image))
+    width, height = result.width * across, result.height * down
+    rows = (row for paragraph in paragraphs(result.transcript.lines) for row in paragraph)
+    spaced = [
+        (text, cast("Quad", tuple((x * across, height - y * down) for x, y in quad)))
+        for row in rows
+        for text, quad in _spaced(row)
+    ]
+    with closing(document.new_page(width, height)) as page:
+        picture = pypdfium2.PdfImage.new(document)
+        picture.load_jpeg(jpeg, inline=True)
+        picture.set_matrix(pypdfium2.PdfMatrix().scale(width, height))
+        page.insert_obj(picture)
+        _add_text(document, page, spaced)
+        page.gen_content()
+
+
+def _dpi(image: Image.Image) -> tuple[float, float]:
+    """The image's resolution across and down, where it names a credible one; else 150."""
+    try:
+        across, down = (float(dpi) for dpi in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return 150.0, 150.0
+    return (across, down) if 50 <= across <= 1200 and 50 <= down <= 1200 else (150.0, 150.0)
+
+
+def _spaced(row: Row) -> Iterator[tuple[str, Quad]]:
+    """The row's words from first to last, each with the space that follows it, if one does, and its quad.
+
+    A line that runs to the left (upside down) stays whole: pdfium would put its words in the order of their x.
+    """
+    for n, line in enumerate(row, 1):
+        (x0, y0), (x1, y1) = line.quad[:2]
+        parts = [(line.text.strip(), line.quad)] if x0 - x1 > abs(y1 - y0) else words(line)
+        found = [(printable(text), quad) for text, quad in parts if printable(text)]
+        last = len(found) if n == len(row) or not line.end else len(found) + 1
+        yield from ((text + " " * (m < last), quad) for m, (text, quad) in enumerate(found, 1))
+
+
+def _add_text(document: Any, page: Any, spaced: list[tuple[str, Quad]]) -> None:
+    """Write each word, invisible, over its quad, given in points, y up."""
+    from pypdfium2 import raw
+
+    # A code is a place in the page's alphabet, from 1: characters beyond 16 bits need no surrogates.
+    codes = {character: n for n, character in enumerate(sorted({c for text, _ in spaced for c in text}), 1)}
+    font = _font(document, list(codes))
+    try:
+        for text, (top_left, _, bottom_right, bottom_left) in spaced:
+            up, along = _way(bottom_left, top_left, (0.0, 0.1)), _way(bottom_left, bottom_right, (0.1, 0.0))
+            size = math.hypot(*up)
+            advance = sum(map(units, text.rstrip())) * size / 2
+            piece = raw.FPDFPageObj_CreateTextObj(document, font, size)
+            raw.FPDFText_SetCharcodes(piece, (ctypes.c_uint32 * len(text))(*[codes[c] for c in text]), len(text))
+            shape = (along[0] / advance, along[1] / advance, up[0] / size, up[1] / size)
+            raw.FPDFPageObj_SetMatrix(piece, raw.FS_MATRIX(*shape, *bottom_left))
+            raw.FPDFTextObj_SetTextRenderMode(piece, raw.FPDF_TEXTRENDERMODE_INVISIBLE)
+            raw.FPDFPage_InsertObject(page, piece)
+    finally:
+        raw.FPDFFont_Close(font)
+
+
+def _font(document: Any, alphabet: list[str]) -> Any:
+    """A font of empty shapes for the alphabet, whose codes 1, 2, … mean its characters; the caller closes it."""
+    from pypdfium2 import raw
+
+    entries = [f"<{code:04X}> <{character.encode('utf-16-be').hex()}>\n" for code, character in enumerate(alphabet, 1)]
+    chunks = [entries[n : n + 100] for n in range(0, len(entries), 100)]  # a CMap takes 100 at a time
+    ranges = "".join(f"{len(chunk)} beginbfchar\n{''.join(chunk)}endbfchar\n" for chunk in chunks)
+    shapes = zlib.decompress(base64.b64decode(_FONT))
+    glyphs = b"".join(units(character).to_bytes(2, "big") for character in ["\0", *alphabet])
+    shapes_array, glyphs_array = ((ctypes.c_uint8 * len(data)).from_buffer_copy(data) for data in (shapes, glyphs))
+    font = raw.FPDFText_LoadCidType2Font(
+        document, shapes_array, len(shapes), _CMAP.format(ranges=ranges).encode(), glyphs_array, len(glyphs)
+    )
+    if not font:
+        raise BadOutput("pdfium refused the font of the text layer: install the pypdfium2 that ocr2 asks for")
+    return font
+
+
+def _way(start: Point, stop: Point, least: Point) -> Point:
+    """The way from start to stop; `least` where they are in the same place, for a glyph must have some size."""
+    way = stop[0] - start[0], stop[1] - start[1]
+    return way if math.hypot(*way) > 0.1 else least

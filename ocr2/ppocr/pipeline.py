@@ -1,0 +1,139 @@
+"""The OCR-1.0 reader: an image goes in, a Page with its lines in reading order comes out.
+
+detect → rectify → turn → recognise → order (PP-OCRv2; the inference rules of its released code). The networks are plain
+functions from array to array, so that they may run on onnxruntime or anywhere else.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from ocr2.order import reading_order
+from ocr2.ppocr.detector import DetectorConfig, detect
+from ocr2.ppocr.recognizer import Recognized, RecognizerConfig, decode, line_input, spaced
+from ocr2.types import Line, Page, Quad
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL import Image
+
+    Network = Callable[[np.ndarray], np.ndarray]
+
+VERTICAL = 1.5
+"""A box this many times as high as wide holds a line that runs downwards."""
+STRIP = 100
+"""An image at most this many pixels high with no more than one row of boxes is read as one line."""
+CLASSIFIER = (48, 192)
+"""Height and width of the direction classifier's input."""
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Everything but the weights; saved as config.json beside them."""
+
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    recognizer: RecognizerConfig = field(default_factory=RecognizerConfig)
+    turn_above: float = 0.9
+    """A line is turned half round if the classifier is surer than this."""
+    reread_below: float = 0.93
+    """Lines read with a lower score are read again without squeezing them."""
+    drop_below: float = 0.5
+    """Lines read with a lower score are dropped."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The three networks, the characters that the recogniser knows, and how they are used together."""
+
+    detector: Network
+    """(1, 3, h, w) → the probability of text at each pixel (1, 1, h, w)."""
+    classifier: Network | None
+    """(B, 3, 48, 192) → the probabilities of upright and upside down (B, 2); None where lines are always upright."""
+    recognizer: Network
+    """(B, 3, h, w) → the probability of each character at each step (B, T, C)."""
+    alphabet: list[str]
+    """The C characters; the first is CTC's blank."""
+    config: PipelineConfig = field(default_factory=PipelineConfig)
+    threads: int = 1
+    """How many lines are recognised at once."""
+
+    def read(self, image: Image.Image, number: int = 1, origin: str = "") -> Page:
+        """The page with its lines in reading order; their quads begin at the corner where the text begins."""
+        pixels = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+        quads = [upright(quad) for quad in detect(pixels, self.detector, self.config.detector)]
+        lines = self._strip(pixels, quads) or self._recognized(pixels, quads)
+        return Page(image, reading_order(line for line in lines if self._is_sure(line)), number, origin)
+
+    def _is_sure(self, line: Line) -> bool:
+        return bool(line.text) and line.score >= self.config.drop_below
+
+    def _strip(self, pixels: np.ndarray, quads: list[Quad]) -> list[Line]:
+        """The one line of an image that is a cut-out line or word, with little around it for a detector to go by."""
+        height, width = pixels.shape[:2]
+        middles = [(quad[0][1] + quad[2][1]) / 2 for quad in quads]
+        if height > STRIP or height > 2 * width or (quads and max(middles) - min(middles) > height / 4):
+            return []
+        border = round(0.3 * height)
+        framed = cv2.copyMakeBorder(pixels, border, border, border, border, cv2.BORDER_REPLICATE)
+        whole = replace(self.config.recognizer, squeeze=1.0, shortest=320)
+        text, score, centers = self._read(framed, whole)
+        quad: Quad = ((0, 0), (width, 0), (width, height), (0, height))
+        line = Line(text, quad, score, centers=centers)
+        return [line] if self._is_sure(line) else []
+
+    def _recognized(self, pixels: np.ndarray, quads: list[Quad]) -> list[Line]:
+        crops = [rectify(pixels, quad) for quad in quads]
+        doubtful = [self._is_turned(crop) for crop in crops]
+        if 2 * sum(doubtful) > len(crops):  # an upside-down page: the classifier misses one line in six of those
+            doubtful = [True] * len(crops)
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(self._line, crops, quads, doubtful))
+
+    def _is_turned(self, crop: np.ndarray) -> bool:
+        """Whether the classifier takes a line for upside down: it is wrong on one upright line in fifty."""
+        if self.classifier is None:
+            return False
+        height, width = crop.shape[:2]
+        skip = max(0, (width - 8 * height) // 2)
+        shape = RecognizerConfig(CLASSIFIER[0], shortest=CLASSIFIER[1], longest=CLASSIFIER[1])
+        return bool(self.classifier(line_input(crop[:, skip : width - skip], shape))[0, 1] > self.config.turn_above)
+
+    def _line(self, crop: np.ndarray, quad: Quad, doubtful: bool) -> Line:
+        """The line as read; where the reading or the way up is in doubt, it is read again and the surer one stays."""
+        read, config = self._read(crop, self.config.recognizer), self.config.recognizer
+        if read.score < self.config.reread_below and config.squeeze < 1:
+            read = max(read, self._read(crop, replace(config, squeeze=1.0)), key=lambda r: r.score)
+        if doubtful:
+            turned = self._read(crop[::-1, ::-1], config)
+            if turned.score > read.score:
+                read, quad = turned, quad[2:] + quad[:2]
+        return Line(read.text, quad, read.score, centers=read.centers)
+
+    def _read(self, crop: np.ndarray, config: RecognizerConfig) -> Recognized:
+        return spaced(decode(self.recognizer(line_input(crop, config))[0], self.alphabet), crop)
+
+
+def upright(quad: Quad) -> Quad:
+    """The quad beginning at the corner where its text begins: lines much higher than wide run downwards."""
+    p0, p1, p2, p3 = quad
+    width = max(np.hypot(p0[0] - p1[0], p0[1] - p1[1]), np.hypot(p2[0] - p3[0], p2[1] - p3[1]))
+    height = max(np.hypot(p0[0] - p3[0], p0[1] - p3[1]), np.hypot(p1[0] - p2[0], p1[1] - p2[1]))
+    return (p1, p2, p3, p0) if height >= VERTICAL * width else quad
+
+
+def rectify(pixels: np.ndarray, quad: Quad) -> np.ndarray:
+    """The quad's inside (H, W, 3) → (h, w, 3), its first corner at the top left, at the page's own scale."""
+    corners = np.array(quad, np.float32)
+    width, height = (
+        max(1, round(float(max(np.linalg.norm(corners[a] - corners[b]), np.linalg.norm(corners[c] - corners[d])))))
+        for a, b, c, d in ((0, 1, 2, 3), (0, 3, 1, 2))
+    )
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(corners, target)
+    return cv2.warpPerspective(pixels, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,86 @@
+"""Text recognition by connectionist temporal classification (CTC): rectified lines go in, texts and scores come out.
+
+Shapes: 3 × h × w a rectified line, T time steps, C characters (0 is CTC's blank).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+_BOUNDARY = re.compile("[\u3400-\u9fff](?=[A-Za-z0-9])|[A-Za-z0-9](?=[\u3400-\u9fff])")
+"""Where Chinese and Latin meet without a space."""
+_GAP = 0.2
+"""A printed space between Chinese and Latin is wider than this share of the line's height; other gaps are narrower."""
+
+
+@dataclass(frozen=True)
+class RecognizerConfig:
+    """How a line is scaled for the recogniser."""
+
+    height: int = 48
+    """Lines are scaled to this height, keeping their shape."""
+    squeeze: float = 0.75
+    """Lines are this much narrower than their shape says: fewer columns to read, and none that is missed …"""
+    shortest: int = 160
+    """… but never squeezed below this width; narrower lines are padded to it."""
+    longest: int = 4096
+    """Wider lines are squeezed to this width: memory stays bounded."""
+
+
+class Recognized(NamedTuple):
+    """A line's text, its score (its characters' mean probability) and where along the line each of them is, 0 to 1."""
+
+    text: str
+    score: float
+    centers: tuple[float, ...]
+
+
+def line_input(image: np.ndarray, config: RecognizerConfig) -> np.ndarray:
+    """A rectified line (H, W, 3) of blue, green, red bytes as the network's input (1, 3, h, w), −1 to 1."""
+    height, width = image.shape[:2]
+    w = math.ceil(config.height * width / height)
+    w = min(w, config.longest, max(config.shortest, round(w * config.squeeze)))
+    shrinks = height > config.height
+    scaled = cv2.resize(image, (w, config.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    out = np.zeros((1, 3, config.height, max(w, config.shortest)), np.float32)
+    out[0, :, :, :w] = (scaled * np.float32(1 / 127.5) - 1).transpose(2, 0, 1)
+    return out
+
+
+def decode(probabilities: np.ndarray, alphabet: list[str]) -> Recognized:
+    """The likeliest text by greedy CTC decoding of (T, C): repeats collapse, blanks go."""
+    steps, _ = probabilities.shape
+    best = probabilities.argmax(1)
+    keep = np.flatnonzero((best != 0) & (np.diff(best, prepend=0) != 0))
+    text = "".join(alphabet[i] for i in best[keep])
+    left, right = len(text) - len(text.lstrip()), len(text.rstrip())
+    text, keep = text[left:right], keep[left:right]
+    score = float(probabilities[keep, best[keep]].mean()) if len(keep) else 0.0
+    return Recognized(text, score, tuple((keep + 0.5) / steps))
+
+
+def spaced(read: Recognized, image: np.ndarray) -> Recognized:
+    """The reading with the spaces between Chinese and Latin that are printed: recognisers learn to leave them out.
+
+    A space is where the image (H, W, 3) shows a wide gap without ink between the two characters. On 27 Chinese pages
+    5 % of the printed spaces were narrower than 0.2 of the line's height, and 10 % of the other gaps were wider.
+    """
+    places = [match.start() for match in _BOUNDARY.finditer(read.text)]
+    if not places:
+        return read
+    _, ink = cv2.threshold(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    inked = np.any(ink == (ink.mean() < 0.5), axis=0, keepdims=True)[0]  # (W,): whichever of dark and bright is rarer
+    text, centers = read.text, list(read.centers)
+    for place in reversed(places):
+        start, stop = (round(center * len(inked)) for center in centers[place : place + 2])
+        edges = np.flatnonzero(np.concatenate([[True], inked[start:stop], [True]]))
+        if np.diff(edges).max() - 1 > _GAP * len(image):
+            text = f"{text[: place + 1]} {text[place + 1 :]}"
+            centers.insert(place + 1, (centers[place] + centers[place + 1]) / 2)
+    return Recognized(text, read.score, tuple(centers))

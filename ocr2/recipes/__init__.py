@@ -1,0 +1,1 @@
+"""What makes the models: one file, one command and the number it should reach."""

@@ -1,0 +1,156 @@
+"""The words this package speaks: a page and a prompt go in, a transcript comes out.
+
+Coordinates are pixels of the page they belong to, x to the right, y down, unless a field says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+from ocr2.errors import BadPrompt
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Point = tuple[float, float]
+Quad = tuple[Point, Point, Point, Point]
+"""Four corners in the order of the text itself: its top left, top right, bottom right, bottom left."""
+
+Stop = Literal["eos", "length", "repeat"]
+
+
+@dataclass(frozen=True)
+class Box:
+    """An upright rectangle: pixels of its page, half-open, x right, y down."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def __post_init__(self) -> None:
+        if not (self.x0 < self.x1 and self.y0 < self.y1):
+            raise BadPrompt(
+                f"box {self} is empty: x0 must be less than x1 and y0 less than y1 (pixels, x right, y down)"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.x0:g},{self.y0:g},{self.x1:g},{self.y1:g}"
+
+    @classmethod
+    def around(cls, points: Quad | tuple[Point, ...]) -> Box:
+        """The smallest box that holds all the points; at least one pixel wide and high."""
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        return cls(min(xs), min(ys), max(max(xs), min(xs) + 1), max(max(ys), min(ys) + 1))
+
+    def scaled(self, width: float, height: float, to: int = 1000) -> tuple[int, int, int, int]:
+        """The box on a `width` × `height` page as the whole numbers 0…`to` that a prompt holds (GOT §3.4.1)."""
+        x, y = to / width, to / height
+        return int(self.x0 * x), int(self.y0 * y), int(self.x1 * x), int(self.y1 * y)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A run of text in one place: what a detector and a recogniser, or a PDF parser, know."""
+
+    text: str
+    quad: Quad
+    score: float
+    """How sure the reader is, 0 to 1: the mean probability of the characters."""
+    end: str = "\n"
+    """What stands between this line and the next one in reading order: "" or " " where both are pieces of one printed
+    line, "\\n" where the next starts a new line, "\\n\\n" where it starts a new paragraph or column."""
+    centers: tuple[float, ...] = ()
+    """The middle of each character along the line, 0 (its left edge) to 1 (its right edge); empty where not known."""
+
+    @property
+    def box(self) -> Box:
+        """The upright box around the quad."""
+        return Box.around(self.quad)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: an image, and where known the lines on it in reading order."""
+
+    image: Image.Image
+    """RGB, upright as its file says (EXIF applied), on white where it was transparent."""
+    lines: tuple[Line, ...] = ()
+    number: int = 1
+    """1 for the first page of its file."""
+    origin: str = ""
+    """The file it came from, "-" for standard input, "" where it was made in memory."""
+
+    @property
+    def text(self) -> str:
+        """The lines' text, put together by what stands between them."""
+        return join(self.lines)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is asked of a page. The default asks for its plain text."""
+
+    format: bool = False
+    """Ask for formatted output: Markdown and LaTeX, and whatever notation the page's characters have."""
+    box: Box | None = None
+    """Read this region only."""
+    color: Literal["red", "green", "blue"] | None = None
+    """Read the region framed in this colour only."""
+    crop: bool = False
+    """Look at the page in tiles and a thumbnail: for dense or very large pages (GOT §3.4.2)."""
+    pages: int = 1
+    """How many pages are read together as one text (GOT §3.4.3)."""
+
+    def __post_init__(self) -> None:
+        if self.pages < 1:
+            raise BadPrompt(f"pages={self.pages}: a prompt is about at least one page")
+        if self.box and self.color:
+            raise BadPrompt(f"box={self.box} and color={self.color!r} both name a region: give one of them")
+        if (self.box or self.color) and (self.crop or self.pages > 1):
+            region = f"box={self.box}" if self.box else f"color={self.color!r}"
+            other = "crop=True" if self.crop else f"pages={self.pages}"
+            raise BadPrompt(f"{region} and {other} don't go together: a region is read from one whole page")
+        if self.crop and self.pages > 1:
+            raise BadPrompt(f"crop=True and pages={self.pages} don't go together: tiles are made of one page")
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was answered."""
+
+    text: str
+    kind: str = "text"
+    """The kind of character the text is: "text", "formula", "table", …"""
+    prompt: Prompt = field(default_factory=Prompt)
+    stop: Stop = "eos"
+    """Why the reader stopped: it was done, it ran out of length, or it caught itself in a loop."""
+    score: float = 1.0
+    """How sure the reader is of the whole, 0 to 1: the mean over the characters; 1 for a page without any."""
+    lines: tuple[Line, ...] = ()
+    """The lines in reading order, each with its place and score, where the reader knows them."""
+    seconds: float = 0.0
+    """How long it took, on the wall clock."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One item to train on: images, what is asked, and the right answer."""
+
+    images: tuple[Image.Image, ...]
+    prompt: Prompt
+    text: str
+    kind: str
+    origin: str
+    """The engine, seed, source and licence it came from."""
+
+    def __post_init__(self) -> None:
+        if len(self.images) != self.prompt.pages:
+            raise BadPrompt(f"{len(self.images)} images for a prompt about {self.prompt.pages} pages ({self.origin})")
+
+
+def join(lines: tuple[Line, ...]) -> str:
+    """The text of lines in reading order: each line's text, then what stands between it and the next."""
+    return "".join(line.text + (line.end if after else "") for line, after in pairwise((*lines, None)) if line)

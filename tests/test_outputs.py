@@ -1,0 +1,454 @@
+"""What the writers promise, checked by other readers: json, xml.etree, an hOCR validator written here, and pdfium."""
+
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import pypdfium2
+import pytest
+from PIL import Image, ImageChops, ImageDraw, ImageStat
+from pypdfium2 import raw
+
+from ocr2.errors import BadInput, BadOutput
+from ocr2.layout import words
+from ocr2.outputs import FORMATS, Result
+from ocr2.types import Box, Line, Page, Prompt, Quad, Transcript, join
+
+WIDTH, HEIGHT = 600, 800
+
+
+def parse(document: str) -> ET.Element:
+    return ET.fromstring(document.removeprefix("<!DOCTYPE html>"))
+
+
+def upright(x0, y0, x1, y1) -> Quad:
+    return (x0, y0), (x1, y0), (x1, y1), (x0, y1)
+
+
+def turned(x0, y0, x1, y1) -> Quad:
+    """A box whose text runs from bottom to top."""
+    return (x0, y1), (x0, y0), (x1, y0), (x1, y1)
+
+
+def at(text, x0, y0, x1, y1, end="\n", score=0.9) -> Line:
+    return Line(text, upright(x0, y0, x1, y1), score, end)
+
+
+def result(*lines, text=None, image=None, origin="scan.png", **asked) -> Result:
+    text = join(lines) if text is None else text
+    return Result(origin, 1, WIDTH, HEIGHT, Transcript(text, lines=lines, **asked), image)
+
+
+def write(form, *results) -> str:
+    return b"".join(FORMATS[form](results)).decode()
+
+
+LATIN = result(
+    at("A Title", 50, 30, 300, 80, "\n\n"),
+    at("The quick brown fox jumps over the la-", 50, 100, 550, 125),
+    at("zy dog, and then it goes on its way.", 50, 130, 548, 155, "\n\n", score=0.98765),
+    at("Tea", 50, 300, 90, 325, " "),
+    at("1.50", 400, 300, 470, 325),
+    at("Cake", 50, 330, 110, 355, " "),
+    at("3.20", 400, 330, 470, 355),
+)
+CHINESE = result(at("中文测试2024年的文字", 50, 100, 450, 130), at("第二行。a😀b 𠀀字", 50, 135, 450, 165))
+TURNED = result(
+    Line("Words that run up", turned(100, 200, 130, 600), 0.9),
+    Line("the page 字 twice", turned(140, 200, 170, 600), 0.9),
+)
+SKEWED = result(Line("a skewed line", ((250.26, 100), (550, 130), (547, 160), (247, 130)), 0.5))
+ODD = result(at('<b>&amp; "q"</b>\x00\x0b\ud800 ok', -20, 780, 700, 900), origin='a "b";<c>&.png')
+BLANK = result()
+PLAIN = result(text="# Title\n\n$x < y$ & *z*")
+EVERY = [LATIN, CHINESE, TURNED, SKEWED, ODD, BLANK, PLAIN]
+
+
+def test_the_formats_are_these():
+    assert sorted(FORMATS) == ["hocr", "html", "json", "jsonl", "md", "pdf", "text"]
+
+
+def test_a_result_is_made_of_a_page_and_its_transcript():
+    page = Page(Image.new("RGB", (30, 20)), number=3, origin="a.pdf")
+    made = Result.of(page, Transcript("hi"))
+    assert (made.origin, made.number, made.width, made.height, made.image) == ("a.pdf", 3, 30, 20, page.image)
+
+
+# JSON
+
+
+def test_json_comes_back_the_same():
+    line = Line("a b", ((1.5, 2.0), (3.1, 2.0), (3.1, 4.0), (1.5, 4.0)), 0.1234, " ", (0.1, 0.5, 0.9123))
+    asked = Prompt(format=True, box=Box(1, 2, 3.5, 4))
+    for prompt in (Prompt(), asked, Prompt(color="red"), Prompt(crop=True), Prompt(pages=2)):
+        transcript = Transcript("a b\ud83d", "table", prompt, "repeat", 0.5, (line, line), 1.234)
+        before = Result("x.pdf", 7, 10, 20, transcript)
+        assert Result.from_json(json.loads(json.dumps(before.to_json()))) == before
+    record = Result("x.pdf", 7, 10, 20, Transcript("", prompt=asked)).to_json()
+    assert record["prompt"] == {"format": True, "box": [1, 2, 3.5, 4]}
+    assert "prompt" not in LATIN.to_json()
+
+
+def test_json_is_rounded():
+    record = SKEWED.to_json()
+    assert record["lines"][0]["quad"][0] == [250.3, 100]
+    assert LATIN.to_json()["lines"][2]["score"] == 0.9877
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (["width"], "600", "width"),
+        (["page"], True, "page"),
+        (["stop"], "tired", "stop"),
+        (["lines"], {}, "lines"),
+        (["lines", 1], 5, "lines[1]"),
+        (["lines", 1, "quad"], [[0, 0]], "lines[1].quad"),
+        (["lines", 1, "quad", 2], [0, "1"], "lines[1].quad[2]"),
+        (["lines", 0, "centers"], [None], "lines[0].centers"),
+        (["lines", 0, "score"], None, "lines[0].score"),
+        (["prompt"], {"box": [3, 3, 1, 1]}, "prompt"),
+        (["prompt"], {"color": "pink"}, "prompt.color"),
+        (["prompt"], {"pages": "2"}, "prompt.pages"),
+    ],
+)
+def test_a_malformed_record_is_refused_by_the_name_of_its_field(path, value, named):
+    record = json.loads(json.dumps(LATIN.to_json()))
+    inner = record
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    with pytest.raises(BadInput, match=re.escape(repr(named))):
+        Result.from_json(record)
+
+
+def test_a_missing_field_is_named():
+    record = LATIN.to_json()
+    del record["lines"][2]["end"]
+    with pytest.raises(BadInput, match=re.escape("'lines[2].end' is missing")):
+        Result.from_json(record)
+
+
+def test_json_is_an_array_and_jsonl_a_record_a_line():
+    records = [r.to_json() for r in (LATIN, CHINESE, BLANK)]
+    assert json.loads(write("json", LATIN, CHINESE, BLANK)) == records
+    lines = write("jsonl", LATIN, CHINESE, BLANK).splitlines()
+    assert [json.loads(line) for line in lines] == records
+    assert "中文测试" in lines[1]
+
+
+# Text and Markdown
+
+
+def test_text_has_a_form_feed_between_pages():
+    assert write("text", PLAIN, BLANK, CHINESE) == f"{PLAIN.transcript.text}\n\f\f{CHINESE.transcript.text}\n"
+
+
+def test_markdown_flows_prose_keeps_tables_and_finds_headings():
+    prose = "The quick brown fox jumps over the lazy dog, and then it goes on its way."
+    assert write("md", LATIN) == f"# A Title\n\n{prose}\n\nTea 1.50\\\nCake 3.20\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "flowed"),
+    [
+        ("one two", "three", "one two three"),
+        ("exam-", "ple", "example"),
+        ("Jean-", "Paul", "Jean-Paul"),
+        ("pages 3-", "four", "pages 3- four"),
+        ("中文测", "试完。", "中文测试完。"),
+        ("中文", "GPU", "中文 GPU"),
+        ("한국", "어는", "한국 어는"),
+    ],
+)
+def test_rows_are_glued_as_their_script_wants(first, second, flowed):
+    assert write("md", result(at(first, 0, 0, 200, 20), at(second, 0, 25, 200, 45))) == flowed + "\n"
+
+
+def test_a_short_row_keeps_its_break_in_any_direction():
+    rows = [("a full row of prose", 400), ("short", 150), ("another row", 390), ("end", 60)]
+    flat = [at(text, 50, 50 + 30 * n, 50 + wide, 75 + 30 * n) for n, (text, wide) in enumerate(rows)]
+    up = [Line(t, turned(50 + 30 * n, 600 - wide, 75 + 30 * n, 600), 1) for n, (t, wide) in enumerate(rows)]
+    for lines in (flat, up):
+        assert write("md", result(*lines)) == "a full row of prose short\\\nanother row end\n"
+
+
+def test_levels_of_headings():
+    body = at("body text of the page that is the usual size", 0, 300, 500, 320, "\n\n")
+    heights = {"big": 37, "medium": 28, "plain": 25, "7": 60}
+    lines = [at(text, 0, 0, 100, height, "\n\n") for text, height in heights.items()]
+    assert write("md", result(body, *lines)).split("\n\n")[1:] == ["# big", "## medium", "plain", "7\n"]
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("# not a heading", r"\# not a heading"),
+        ("#5 stays, C# too", "#5 stays, C# too"),
+        ("> quote", r"\> quote"),
+        ("- item", r"\- item"),
+        ("-5 + 3 - 2", "-5 + 3 - 2"),
+        ("---", r"\---"),
+        ("* item", r"\* item"),
+        ("1. item", r"1\. item"),
+        ("2019) x", r"2019\) x"),
+        ("1.5 kg", "1.5 kg"),
+        ("*bold* 2 * 3", r"\*bold\* 2 * 3"),
+        ("_it_ snake_case", r"\_it\_ snake_case"),
+        ("a`b`", r"a\`b\`"),
+        ("[1] and [a](b)", r"[1] and [a\](b)"),
+        ("[a]: b", r"[a\]: b"),
+        ("a < b <br> </p>", r"a < b \<br> \</p>"),
+        ("AT&T &amp; R&D", r"AT&T \&amp; R&D"),
+        ("a\\b \\* c\\", r"a\b \\\* c" + "\\\\"),
+        ("~5 ~~no~~", r"~5 \~\~no\~\~"),
+        ("a | b", "a | b"),
+        ("| --- |", r"\| --- |"),
+    ],
+)
+def test_markdown_escapes_what_would_mean_something_and_no_more(text, escaped):
+    assert write("md", result(at(text, 0, 0, 100, 20))) == escaped + "\n"
+
+
+def test_markdown_leaves_a_transcript_without_lines_alone_and_rules_off_pages():
+    assert write("md", PLAIN, BLANK, PLAIN) == f"{PLAIN.transcript.text}\n\n---\n\n\n---\n\n{PLAIN.transcript.text}\n"
+
+
+# HTML
+
+
+def test_html_is_well_formed_escaped_and_structured():
+    document = parse(write("html", *EVERY))
+    sections = document.findall("body/section")
+    assert [s.get("data-file") for s in sections[3:5]] == ["scan.png", 'a "b";<c>&.png']
+    assert [child.tag for child in sections[0]] == ["h1", "p", "p"]
+    assert sections[0][2].find("br") is not None and "".join(sections[0][2].itertext()) == "Tea 1.50Cake 3.20"
+    assert "".join(sections[4].itertext()).strip() == '<b>&amp; "q"</b> ok'
+    assert len(sections[5]) == 0
+    assert [p.text for p in sections[6]] == ["# Title", "$x < y$ & *z*"]
+
+
+# hOCR
+
+XHTML = "{http://www.w3.org/1999/xhtml}"
+NESTING = {"ocr_page": None, "ocr_par": "ocr_page", "ocr_line": "ocr_par", "ocrx_word": "ocr_line"}
+NUMBER = r"-?\d+(\.\d+)?"
+PROPERTIES = {
+    "bbox": r"\d+ \d+ \d+ \d+",
+    "image": r'"[^";]+"',
+    "x_source": r'"[^";]+"( "[^";]+")*',
+    "ppageno": r"\d+",
+    "baseline": rf"{NUMBER} -?\d+",
+    "textangle": NUMBER,
+    "x_size": NUMBER,
+    "x_wconf": NUMBER,
+}
+
+
+def properties(element) -> dict[str, str]:
+    found = dict(part.split(" ", 1) for part in element.get("title").split("; "))
+    for name, value in found.items():
+        assert re.fullmatch(PROPERTIES[name], value), (name, value)
+    return found
+
+
+def validate_hocr(document: str) -> ET.Element:
+    """Check a document against hOCR 1.2 (kba.github.io/hocr-spec/1.2) as far as our classes go; its root."""
+    root = parse(document)
+    metas = {meta.get("name"): meta.get("content") for meta in root.iter(f"{XHTML}meta") if meta.get("name")}
+    assert metas["ocr-system"].startswith("ocr2 ")
+    assert root.findtext(f"{XHTML}head/{XHTML}title")
+    capable = metas["ocr-capabilities"].split()
+    parents = {child: parent for parent in root.iter() for child in parent}
+    elements = [element for element in root.iter() if element.get("class")]
+    ids = [element.get("id") for element in elements]
+    assert len(set(ids)) == len(ids) and all(ids)
+    for element in elements:
+        kind, parent = element.get("class"), parents[element]
+        assert kind in capable
+        assert parent.get("class") == NESTING[kind]
+        given = properties(element)
+        x0, y0, x1, y1 = map(int, given["bbox"].split())
+        assert x0 < x1 and y0 < y1
+        if NESTING[kind]:
+            px0, py0, px1, py1 = map(int, properties(parent)["bbox"].split())
+            assert px0 - 1 <= x0 and py0 - 1 <= y0 and x1 <= px1 + 1 and y1 <= py1 + 1
+        else:
+            assert given["bbox"] == f"0 0 {WIDTH} {HEIGHT}"
+        if kind == "ocrx_word":
+            assert 0 <= int(given["x_wconf"]) <= 100
+            assert element.text.strip() == element.text != ""
+    numbers = [properties(e)["ppageno"] for e in elements if e.get("class") == "ocr_page"]
+    assert numbers == [str(n) for n in range(len(numbers))]
+    return root
+
+
+def of_class(root, kind):
+    return [element for element in root.iter() if element.get("class") == kind]
+
+
+def test_hocr_is_valid_and_says_what_was_read():
+    root = validate_hocr(write("hocr", *EVERY))
+    pages = of_class(root, "ocr_page")
+    assert ["".join(line.itertext()) for line in of_class(pages[0], "ocr_line")] == [
+        "A Title",
+        "The quick brown fox jumps over the la-",
+        "zy dog, and then it goes on its way.",
+        "Tea 1.50",
+        "Cake 3.20",
+    ]
+    assert len(of_class(pages[0], "ocr_par")) == 3
+    assert properties(of_class(pages[0], "ocrx_word")[-1]) == {"bbox": "400 330 470 355", "x_wconf": "90"}
+    assert properties(of_class(pages[2], "ocr_line")[0])["textangle"] == "90"
+    assert properties(of_class(pages[3], "ocr_line")[0])["baseline"] == "0.1 -30"
+    assert properties(pages[4])["x_source"] == '"a %22b%22%3B<c>&.png" "1"'
+    assert properties(of_class(pages[4], "ocr_line")[0])["bbox"] == "0 780 600 800"
+    assert [w.text for w in of_class(pages[4], "ocrx_word")] == ["<b>&amp;", '"q"</b>', "ok"]
+    assert len(pages[5]) == 0
+    (only,) = of_class(pages[6], "ocr_par")
+    assert only.text == PLAIN.transcript.text and properties(only) == {"bbox": "0 0 600 800"}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [("bbox 400 330 470 355", "bbox 400 330 670 355"), ("x_wconf 90", "x_wconf 190"), ("ocr_par ocr_line", "ocr_par")],
+)
+def test_the_validator_sees_what_is_wrong(good, bad):
+    document = write("hocr", LATIN)
+    assert good in document
+    with pytest.raises(AssertionError):
+        validate_hocr(document.replace(good, bad))
+
+
+def test_words_divide_the_quad_by_width_or_by_centers():
+    line = at("ab 中", 0, 0, 100, 10)
+    assert words(line) == [("ab", upright(0, 0, 40, 10)), ("中", upright(60, 0, 100, 10))]
+    known = Line("ab c", line.quad, 1, "\n", (0.1, 0.2, 0.5, 0.9))
+    assert [(text, round(quad[0][0]), round(quad[1][0])) for text, quad in words(known)] == [
+        ("ab", 5, 35),
+        ("c", 70, 100),
+    ]
+    assert words(Line("ab", turned(0, 0, 10, 100), 1))[0][1] == turned(0, 0, 10, 100)
+    assert words(at("  ", 0, 0, 9, 9)) == []
+
+
+# PDF
+
+
+def drawn(read: Result, dpi=None) -> Result:
+    """The result with an image: a frame where each line is."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    for line in read.transcript.lines:
+        ImageDraw.Draw(image).polygon(line.quad, fill="#ddeeff", outline="black")
+    if dpi:
+        image.info["dpi"] = dpi
+    return Result(read.origin, read.number, read.width, read.height, read.transcript, image)
+
+
+@pytest.fixture(scope="module")
+def pdf():
+    pages = [drawn(LATIN, (100, 100)), drawn(CHINESE, (0, "?")), drawn(TURNED), drawn(SKEWED), drawn(BLANK), drawn(ODD)]
+    with pypdfium2.PdfDocument(b"".join(FORMATS["pdf"](pages))) as document:
+        yield pages, document
+
+
+def test_pdf_pages_have_the_size_of_their_images(pdf):
+    _, document = pdf
+    sizes = [tuple(round(side, 2) for side in page.get_size()) for page in document]
+    assert sizes == [(432, 576)] + [(288, 384)] * 5
+    (image,) = document[0].get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE])
+    assert image.get_px_size() == (WIDTH, HEIGHT)
+    assert image.get_filters() == ["DCTDecode"]
+
+
+def test_pdf_text_is_found_in_order(pdf):
+    pages, document = pdf
+    for read, page in zip(pages[:5], document, strict=False):
+        text = page.get_textpage().get_text_range().replace("\r\n", "\n").replace("\ufffe", "-\n")
+        expected = "\n".join(line for line in read.transcript.text.split("\n") if line)
+        assert text == expected
+
+
+def code_units(text: str) -> str:
+    """The text as pdfium counts it: a character beyond 16 bits is two."""
+    data = text.encode("utf-16-le")
+    return "".join(chr(int.from_bytes(data[n : n + 2], "little")) for n in range(0, len(data), 2))
+
+
+def test_pdf_words_lie_over_their_quads(pdf):
+    pages, document = pdf
+    checked = 0
+    for read, page in zip(pages[:4], document, strict=False):
+        textpage = page.get_textpage()
+        scale, start = page.get_width() / WIDTH, 0
+        extracted = "".join(chr(raw.FPDFText_GetUnicode(textpage, n)) for n in range(textpage.count_chars()))
+        for text, quad in (found for line in read.transcript.lines for found in words(line)):
+            sought = code_units(text.rstrip("-"))  # pdfium has its own mark for a hyphen that ends a row
+            start = extracted.index(sought, start)
+            boxes = [textpage.get_charbox(n) for n in range(start, start + len(sought))]
+            x = (min(box[0] for box in boxes) + max(box[2] for box in boxes)) / 2 / scale
+            y = HEIGHT - (min(box[1] for box in boxes) + max(box[3] for box in boxes)) / 2 / scale
+            box, tolerance = Box.around(quad), 10 if text.endswith("-") else 2
+            assert abs(x - (box.x0 + box.x1) / 2) < tolerance, text
+            assert abs(y - (box.y0 + box.y1) / 2) < 2, text
+            start, checked = start + len(sought), checked + 1
+    assert checked == sum(len(line.text.split()) for read in pages[:4] for line in read.transcript.lines) == 37
+
+
+def test_pdf_text_is_invisible(pdf):
+    pages, document = pdf
+    for read, page in zip(pages, document, strict=True):
+        rendered = page.render(scale=WIDTH / page.get_width()).to_pil().convert("RGB")
+        difference = ImageStat.Stat(ImageChops.difference(rendered, read.image))
+        assert rendered.size == (WIDTH, HEIGHT)
+        assert max(difference.mean) < 1 and max(top for _, top in difference.extrema) < 100
+
+
+def test_pdf_text_upside_down_stays_in_order():
+    line = Line("this way up", ((500, 700), (300, 700), (300, 670), (500, 670)), 0.9)
+    with pypdfium2.PdfDocument(b"".join(FORMATS["pdf"]([drawn(result(line))]))) as document:
+        assert document[0].get_textpage().get_text_range() == "this way up"
+
+
+def test_pdf_takes_lines_without_extent_and_other_modes():
+    image = Image.new("LA", (40, 30))
+    lines = (Line("dot", ((5, 5),) * 4, 1),)
+    read = Result("", 1, 40, 30, Transcript("dot", lines=lines), image)
+    with pypdfium2.PdfDocument(b"".join(FORMATS["pdf"]([read]))) as document:
+        assert document[0].get_textpage().get_text_range() == "dot"
+
+
+def test_pdf_needs_a_page_and_an_image():
+    with pytest.raises(BadOutput, match="no pages"):
+        list(FORMATS["pdf"]([]))
+    with pytest.raises(BadOutput, match="has no image"):
+        list(FORMATS["pdf"]([LATIN]))
+    with pytest.raises(BadOutput, match="won't go into a PDF"):
+        list(FORMATS["pdf"]([Result("", 1, 70000, 1, Transcript(""), Image.new("L", (70000, 1)))]))
+
+
+# All of them
+
+
+def test_no_pages_make_an_empty_document():
+    assert (write("text"), write("md"), write("jsonl")) == ("", "", "")
+    assert json.loads(write("json")) == []
+    assert len(parse(write("html")).find("body")) == 0
+    assert of_class(validate_hocr(write("hocr")), "ocr_page") == []
+
+
+@pytest.mark.parametrize("form", sorted(set(FORMATS) - {"pdf"}))
+def test_pages_are_written_as_they_come(form):
+    taken = []
+
+    def pages():
+        for n in range(3):
+            taken.append(n)
+            yield LATIN
+
+    written = io.BytesIO()
+    for chunk in FORMATS[form](pages()):
+        written.write(chunk)
+        assert len(taken) <= max(written.getvalue().count(b"quick"), 1)
+    assert taken == [0, 1, 2]
