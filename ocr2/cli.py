@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain, count, groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from tqdm import tqdm
 
 from ocr2 import files
 from ocr2.errors import BadOutput, OcrError
-from ocr2.journal import Journal
+from ocr2.journal import Journal, Key
 from ocr2.outputs import FORMATS, Result
 from ocr2.reader import Reader, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 SUFFIXES = {"text": ".txt"} | {name: f".{name}" for name in FORMATS if name != "text"}
 """What each format's files are called."""
@@ -36,69 +39,97 @@ class _Run:
     bar: tqdm[None]
     read: int = 0
     failed: int = 0
-    stdin: bytes | None = field(default=None, repr=False)
+    stdin: BinaryIO | None = field(default=None, repr=False)
 
     def fail(self, error: OcrError) -> None:
         """One line about what couldn't be read; the rest goes on."""
         self.failed += 1
-        self.bar.write(f"ocr2: {error}", file=sys.stderr)
+        self.bar.write(_told(error), file=sys.stderr)
 
     def open(self, source: str | Path) -> files.Pages:
         """The pages of an input. Standard input is kept, for it can't be read twice."""
         if source != "-":
             return files.pages(source, select=self.pages, dpi=self.dpi)
-        self.stdin = self.stdin if self.stdin is not None else sys.stdin.buffer.read(files.MOST_BYTES + 1)
+        self.stdin = self.stdin or files.standard_input()
         return files.pages(self.stdin, select=self.pages, dpi=self.dpi, origin="-")
 
     def results(self, sources: Iterable[str | Path], journal: Journal | None = None) -> Iterator[Result]:
-        """Each page as it is read; those in the journal are passed over, those that fail are told and counted."""
+        """Each page as it is read, or as the journal has it; those that fail are told and counted."""
         for source in sources:
             try:
                 with closing(self.open(source)) as pages:
                     self.bar.total += len(pages) - 1
                     for number in pages.numbers:
                         self.bar.update()
-                        if journal is not None and (str(source), number) in journal:
-                            self.read += 1
-                            continue
                         try:
-                            page = pages.page(number)
+                            result = self.result(pages, (str(source), number), journal)
                         except OcrError as error:
                             self.fail(error)
                             continue
                         self.read += 1
-                        yield Result.of(page, self.reader.answer(page))
+                        yield result
             except OcrError as error:
                 self.bar.update()
                 self.fail(error)
 
+    def result(self, pages: files.Pages, key: Key, journal: Journal | None) -> Result:
+        """One page, from the journal if it is there."""
+        if journal is not None and key in journal:
+            return journal[key]
+        page = pages.page(key[1])
+        return Result.of(page, self.reader.answer(page))
+
+    def show(self, sources: Iterable[str | Path]) -> None:
+        """All pages of the sources on standard output, as they are read; nothing where none could be."""
+        results = self.results(sources)
+        first = next(results, None)
+        if first is None:
+            return
+        for chunk in FORMATS[self.to](chain([first], results)):
+            try:
+                sys.stdout.buffer.write(chunk)
+                sys.stdout.buffer.flush()
+            except BrokenPipeError:
+                raise  # click ends the run, without a word
+            except OSError as error:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes the rest to
+                raise BadOutput(
+                    f"standard output can't be written ({error.strerror}): make room, or write elsewhere with -o FILE"
+                ) from error
+
     def write(self, sources: list[str | Path], target: Path, *, resume: bool) -> None:
         """All pages of the sources as one file, by way of a journal."""
-        if resume and target.is_file() and not Journal.path_for(target).exists():
+        if resume and os.path.isfile(target) and not os.path.exists(Journal.path_for(target)):
             self.read += 1  # written whole by an earlier run
             self.bar.update(len(sources))
             return
         run = {"model": self.model, "dpi": self.dpi}
         with Journal(target, run, resume=resume) as journal:
+            order: list[Key] = []
             for result in self.results(sources, journal):
-                journal.add(result)
-            if journal:
+                order.append((result.origin, result.number))
+                if order[-1] not in journal:
+                    journal.add(result)
+            if order:
                 with files.whole(target) as file:
-                    for chunk in FORMATS[self.to](self.recall(sources, journal)):
+                    for chunk in FORMATS[self.to](self.recall(order, journal)):
                         file.write(chunk)
             journal.remove()
 
-    def recall(self, sources: list[str | Path], journal: Journal) -> Iterator[Result]:
-        """What the journal holds, in the order of the sources; with the images if the format needs them."""
-        for source in sources:
-            try:
-                with closing(self.open(source)) as pages:
-                    for number in pages.numbers:
-                        if (str(source), number) in journal:
-                            result = journal[str(source), number]
-                            yield replace(result, image=pages.page(number).image) if self.to == "pdf" else result
-            except OcrError:
-                continue  # told when it was read
+    def recall(self, order: list[Key], journal: Journal) -> Iterator[Result]:
+        """What the journal holds, in that order; with the images, drawn anew, if the format needs them."""
+        if self.to != "pdf":
+            yield from (journal[key] for key in order)
+            return
+        for source, keys in groupby(order, itemgetter(0)):
+            with closing(self.open(source)) as pages:
+                for key in keys:
+                    yield replace(journal[key], image=pages.page(key[1]).image)
+
+
+def _told(error: OcrError) -> str:
+    """The error as one line, whatever is in the names of files."""
+    return " ".join(f"ocr2: {error}".splitlines())
 
 
 def _targets(inputs: Iterable[str], folder: Path, suffix: str) -> Iterator[tuple[str | Path, Path]]:
@@ -106,18 +137,32 @@ def _targets(inputs: Iterable[str], folder: Path, suffix: str) -> Iterator[tuple
     taken: set[Path] = set()
     for given in inputs:
         for source in files.find([given]):
-            inside = Path(source).relative_to(given) if Path(given).is_dir() else Path(Path(source).name)
-            target = folder / ("stdin" + suffix if source == "-" else inside.with_suffix(suffix))
-            if target in taken:  # a.png and a.jpg
-                target = target.with_name(inside.name + suffix)
+            inside = Path(source).relative_to(given) if os.path.isdir(given) else Path(Path(source).name)
+            inside = Path("stdin") if source == "-" else inside
+            numbered = (f"{inside.name}-{n}" for n in count(2))
+            names = chain([inside.stem, inside.name], numbered)  # the second is for a.png and a.jpg
+            target = next(path for name in names if (path := folder / inside.parent / (name + suffix)) not in taken)
             taken.add(target)
             yield source, target
 
 
+def _refuse_inputs(sources: Iterable[str | Path], targets: Iterable[Path]) -> None:
+    """Raises BadOutput where a result would take the place of a file that is read."""
+    read = {os.path.realpath(source) for source in sources if source != "-"}
+    for target in targets:
+        if os.path.realpath(target) in read:
+            raise BadOutput(f"{target} is one of the inputs: write to another file or folder")
+
+
 def _format(to: str | None, output: str | None) -> str:
-    """The format asked for, or the one that the output's name asks for."""
-    names = {suffix: name for name, suffix in SUFFIXES.items()} | {".htm": "html", ".markdown": "md"}
-    return to or names.get(Path(output or "").suffix.lower(), "text")
+    """The format asked for, or the one that the output's name asks for; text if none does."""
+    names = {suffix: name for name, suffix in SUFFIXES.items()} | {".htm": "html", ".markdown": "md", "": "text"}
+    suffix = "" if output is None or os.path.isdir(output) else Path(output).suffix.lower()
+    if to is None and suffix not in names:
+        raise BadOutput(
+            f"{output}: {suffix} is no format of ours: expected {', '.join(SUFFIXES.values())}, or say --to"
+        )
+    return to or names[suffix]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -167,35 +212,46 @@ def read(
         raise BadOutput("--resume goes on with a file: say which with -o FILE or -o DIR")
     if to == "pdf" and output is None and sys.stdout.isatty():
         raise BadOutput("a PDF is not for the terminal: say where it goes with -o FILE")
-    reader = load(model, threads)
-    with tqdm(total=0, unit="page", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
-        run = _Run(reader, model, to, pages, dpi, bar)
-        if output is None:
-            sources = list(files.find(inputs))
-            bar.total = len(sources)
-            for chunk in FORMATS[to](run.results(sources)):
-                sys.stdout.buffer.write(chunk)
-                sys.stdout.buffer.flush()
-        elif Path(output).is_dir() or output.endswith("/") or not Path(output).suffix:
-            pairs = list(_targets(inputs, Path(output), SUFFIXES[to]))
-            bar.total = len(pairs)
-            for source, target in pairs:
-                with suppress(OSError):  # Journal tells
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                run.write([source], target, resume=resume)
-        else:
-            sources = list(files.find(inputs))
-            bar.total = len(sources)
-            run.write(sources, Path(output), resume=resume)
+    if pages is not None:
+        files.parse_ranges(pages)  # said once, not for each input
+    try:
+        reader = load(model, threads)
+        with tqdm(total=0, unit="page", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
+            run = _Run(reader, model, to, pages, dpi, bar)
+            _read(run, inputs, output, resume)
+    except KeyboardInterrupt:
+        click.echo("ocr2: stopped" + "; the same command with --resume goes on" * (output is not None), err=True)
+        sys.exit(130)
     sys.exit(0 if not run.failed else 1 if run.read else 2)
 
 
-def main() -> None:
-    """The command `ocr2`."""
+def _read(run: _Run, inputs: Iterable[str], output: str | None, resume: bool) -> None:
+    """The run, with its results where they were asked for: standard output, a folder or a file."""
+    if output is None:
+        sources = list(files.find(inputs))
+        run.bar.total = len(sources)
+        run.show(sources)
+    elif os.path.isdir(output) or output.endswith("/") or not Path(output).suffix:
+        pairs = list(_targets(inputs, Path(output), SUFFIXES[run.to]))
+        run.bar.total = len(pairs)
+        _refuse_inputs(*zip(*pairs, strict=True))
+        for source, target in pairs:
+            with suppress(OSError):  # Journal tells
+                target.parent.mkdir(parents=True, exist_ok=True)
+            run.write([source], target, resume=resume)
+    else:
+        sources = list(files.find(inputs))
+        run.bar.total = len(sources)
+        _refuse_inputs(sources, [Path(output)])
+        run.write(sources, Path(output), resume=resume)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """The command `ocr2`, with the arguments of the process unless some are given."""
     try:
-        commands()
+        commands(args)
     except OcrError as error:
-        click.echo(f"ocr2: {error}", err=True)
+        click.echo(_told(error), err=True)
         sys.exit(2)
 
 

@@ -10,26 +10,24 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import re
 import secrets
-import struct
+import signal
 import sys
 import threading
 import warnings
 import weakref
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import numpy as np
 import pypdfium2 as pdfium
 from PIL import Image, UnidentifiedImageError
 
 from ocr2.errors import BadInput, BadOutput
+from ocr2.pixels import BROKEN, normalized
 from ocr2.types import Page
 
 EXPECTED = "PNG, JPEG, WebP, BMP, GIF, TIFF, PPM or PDF"
@@ -47,19 +45,7 @@ MOST_BYTES = 2**30
 """Standard input and pipes are held in memory, up to this size."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-_BROKEN: tuple[type[Exception], ...] = (
-    *(OSError, EOFError, SyntaxError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError),
-    *(RuntimeError, MemoryError, struct.error, zlib.error),
-)
-"""What Pillow and pdfium are known to raise on damaged files."""
 _LOCK = threading.RLock()
-
-_Turn = Image.Transpose
-_TURNS = {
-    **{2: _Turn.FLIP_LEFT_RIGHT, 3: _Turn.ROTATE_180, 4: _Turn.FLIP_TOP_BOTTOM},
-    **{5: _Turn.TRANSPOSE, 6: _Turn.ROTATE_270, 7: _Turn.TRANSVERSE, 8: _Turn.ROTATE_90},
-}
-"""What makes an image upright, by its EXIF orientation; those from 5 on swap width and height."""
 
 
 def find(inputs: Iterable[str | Path]) -> Iterator[str | Path]:
@@ -183,17 +169,34 @@ def pages(
 def parse_pages(select: str, total: int, name: str) -> list[int]:
     """The page numbers, from 1 on, that "2-5,9", "3-" or "-4" selects of `total` pages, in the order asked for."""
     numbers: list[int] = []
-    for part in select.split(","):
-        match = re.fullmatch(r"\s*(?:([0-9]{1,9})|([0-9]{1,9})?\s*-\s*([0-9]{1,9})?)\s*", part)
-        if not match or not any(match.groups()):
-            raise BadInput(f"pages {select!r}: {part.strip()!r} is no page or range; expected e.g. 2-5,9 or 3- or -4")
-        first, last = int(match[1] or match[2] or 1), int(match[1] or match[3] or max(total, int(match[2] or 1)))
-        if not 1 <= first <= last:
-            raise BadInput(f"pages {select!r}: {part.strip()!r} is empty; pages count from 1, and ranges go upwards")
+    for first, last in parse_ranges(select):
+        last = last or max(total, first)
         if last > total:
             raise BadInput(f"{name} has {total} page{'s' * (total != 1)}; page {last} was asked for")
         numbers += range(first, last + 1)
     return numbers
+
+
+def parse_ranges(select: str) -> list[tuple[int, int | None]]:
+    """The first and last page of each range in "2-5,9", "3-" or "-4"; None for the end of whatever is read."""
+    ranges: list[tuple[int, int | None]] = []
+    for part in select.split(","):
+        match = re.fullmatch(r"\s*(?:([0-9]{1,9})|([0-9]{1,9})?\s*-\s*([0-9]{1,9})?)\s*", part)
+        if not match or not any(match.groups()):
+            raise BadInput(f"pages {select!r}: {part.strip()!r} is no page or range; expected e.g. 2-5,9 or 3- or -4")
+        first, end = int(match[1] or match[2] or 1), match[1] or match[3]
+        if first < 1 or (end and int(end) < first):
+            raise BadInput(f"pages {select!r}: {part.strip()!r} is empty; pages count from 1, and ranges go upwards")
+        ranges.append((first, int(end) if end else None))
+    return ranges
+
+
+def place(path: str | Path) -> str:
+    """Where a file of that name will be, for a link stays a link. Raises BadOutput for a folder or device."""
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise BadOutput(f"{path} is a folder or a device: expected the name of a file")
+    return target
 
 
 @contextmanager
@@ -202,9 +205,7 @@ def whole(path: str | Path) -> Iterator[BinaryIO]:
 
     After an error, `path` is as it was before, and nothing else is left. Raises BadOutput where it can't be written.
     """
-    target = os.path.realpath(path)  # a link stays a link
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise BadOutput(f"{path} is a folder or a device: expected the name of a file")
+    target = place(path)
     part = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
     try:
         with open(part, "xb") as file:
@@ -228,7 +229,7 @@ def _stream(source: str | Path | bytes | BinaryIO, name: str, stack: ExitStack) 
     if isinstance(source, bytes):
         return io.BytesIO(source)
     if source == "-":
-        return _held(sys.stdin.buffer, name)
+        return standard_input()
     if isinstance(source, str | Path):
         try:
             source = stack.enter_context(open(source, "rb"))  # noqa: SIM115
@@ -242,6 +243,11 @@ def _stream(source: str | Path | bytes | BinaryIO, name: str, stack: ExitStack) 
         return _held(source, name)
     source.seek(0)
     return source
+
+
+def standard_input() -> BinaryIO:
+    """All of standard input, in memory: it can be read but once."""
+    return _held(sys.stdin.buffer, "standard input")
 
 
 def _held(stream: BinaryIO, name: str, most: int = MOST_BYTES) -> BinaryIO:
@@ -258,7 +264,7 @@ def _held(stream: BinaryIO, name: str, most: int = MOST_BYTES) -> BinaryIO:
 @contextmanager
 def _reading(name: str) -> Iterator[None]:
     """Where decoders run: one at a time (pdfium isn't thread-safe, nor are warning filters), all failures BadInput."""
-    with _LOCK, warnings.catch_warnings():
+    with _LOCK, uninterrupted(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
@@ -269,7 +275,7 @@ def _reading(name: str) -> Iterator[None]:
             raise BadInput(f"{name} is too large: {size} is more than {most} megapixels; scale it down") from error
         except UnidentifiedImageError as error:
             raise BadInput(f"{name} is not an image or PDF that can be read: expected {EXPECTED}") from error
-        except _BROKEN as error:
+        except BROKEN as error:
             code = getattr(error, "err_code", None)
             if code == pdfium.raw.FPDF_ERR_PASSWORD:
                 raise BadInput(f"{name} needs a password: remove it first, e.g. with qpdf --decrypt") from error
@@ -277,6 +283,22 @@ def _reading(name: str) -> Iterator[None]:
                 raise BadInput(f"{name} has no pages: expected at least one") from error
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise BadInput(f"{name} can't be read: {reason}; expected {EXPECTED}, undamaged") from error
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Where Ctrl-C waits for the end: when pdfium calls Python, the interrupt would be lost and the page be damaged."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is ever interrupted
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 class _Pdf:
@@ -329,51 +351,4 @@ class _Picture:
         self._image.load()
         if not all(self._image.size):
             raise ValueError("an image without pixels")
-        turn = _orientation(self._image)
-        image = _rgb(self._image)
-        dpi = _dpi(self._image)
-        if turn in _TURNS:
-            image, dpi = image.transpose(_TURNS[turn]), dpi[::-1] if turn >= 5 else dpi
-        image.info = {"dpi": dpi} if dpi else {}
-        return image
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 for none, or where the EXIF data is damaged."""
-    try:
-        return int(image.getexif().get(0x0112, 1))
-    except _BROKEN:
-        return 1
-
-
-def _dpi(image: Image.Image) -> tuple[float, ...]:
-    """The dots per inch across and down; empty where the file doesn't say, or says nonsense."""
-    try:
-        across, down = (float(value) for value in image.info["dpi"])
-    except _BROKEN:
-        return ()
-    return (across, down) if 0 < across < math.inf and 0 < down < math.inf else ()
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """A copy in RGB, 8 bits a channel, on white where it was transparent."""
-    if image.mode[0] == "I" or image.mode == "F":
-        image = _eight_bits(image)
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-    page = Image.new("RGB", image.size, "white")
-    page.paste(image, mask=image)
-    return page
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Gray values of more than 8 bits as 8: by the smallest usual range that holds them all, else stretched to fit."""
-    values = np.asarray(image).astype(np.float32)
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    ranges = (1, 255, 4095, 65535) if image.mode == "F" else (255, 4095, 65535)
-    top = next((top for top in ranges if 0 <= low <= high <= top), None)
-    bottom, span = (0.0, float(top)) if top else (low, (high - low) or 1.0)
-    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    return Image.fromarray(((values - bottom) * (255 / span) + 0.5).clip(0, 255).astype(np.uint8))
+        return normalized(self._image)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from ocr2 import files
 from ocr2.errors import BadInput, BadOutput
 from ocr2.outputs import Result
 
@@ -27,15 +29,16 @@ class Journal:
     def __init__(self, target: Path, run: dict[str, Any], *, resume: bool) -> None:
         """Start the journal of `target`, or go on with it where `resume` is set and it is there.
 
-        `run` is what must be the same for the results to belong together. Raises BadOutput where it can't be written,
-        BadInput where the journal that is there is of another run.
+        `run` is what must be the same for the results to belong together. Raises BadOutput where the journal or its
+        target can't be written, BadInput where the journal that is there is of another run.
         """
         self.path = self.path_for(target)
         self.run = run
         self._places: dict[Key, int] = {}
         self._stamps: dict[str, list[int] | None] = {}
+        files.place(target)
         try:
-            self._file = open(self.path, "r+b" if resume and self.path.exists() else "w+b")  # noqa: SIM115 closed in close
+            self._file = open(self.path, "r+b" if resume and os.path.exists(self.path) else "w+b")  # noqa: SIM115 closed in close
         except OSError as error:
             raise BadOutput(
                 f"{target} can't be written ({error.strerror}): expected a folder that exists and is writable"
@@ -61,7 +64,7 @@ class Journal:
                 record = None
             if not isinstance(record, dict):
                 break
-            if place and record["stamp"] == self._stamp(record["file"]):
+            if place and record.get("stamp") and record["stamp"] == self._stamp(record["file"]):
                 self._places[record["file"], record["page"]] = place
             elif not place and record != self.run:
                 raise BadInput(
@@ -103,7 +106,7 @@ class Journal:
         return place
 
     def _stamp(self, file: str) -> list[int] | None:
-        """What tells a file from its next version: size and time of change; None for standard input."""
+        """What tells a file from its next version: size and time of change; None for standard input, read anew."""
         if file not in self._stamps:
             try:
                 status = os.stat(file)
@@ -119,7 +122,8 @@ class Journal:
 
     def close(self) -> None:
         """Leave the journal on disk, for a later run to go on with."""
-        self._file.close()
+        with suppress(OSError):  # `add` has told of what the disk had no room for
+            self._file.close()
 
     def __enter__(self) -> Self:
         """The journal, closed at the end of the block."""

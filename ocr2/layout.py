@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
+from ocr2.order import ITEM
 from ocr2.types import Line, Point, Quad, Transcript, join
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _flow(paragraph: Paragraph) -> list[str]:
     for row, span in zip(paragraph, spans, strict=True):
         text = re.sub(r"[ \t\n]+", " ", printable(join(tuple(row)))).strip()
         columns = any(after[0] - before[1] > wide for before, after in pairwise(span))
-        if broken or columns:
+        if broken or columns or ITEM.match(text):
             stretches.append(text)
         else:
             stretches[-1] = _glue(stretches[-1], text)

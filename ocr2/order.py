@@ -24,7 +24,10 @@ CJK = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
 """Characters that are written without spaces between words, as a range for a regular expression."""
 _CJK = re.compile(f"[{CJK}]")
 
-_ENDS = tuple(".!?:;。！？：；")
+_ENDS = tuple(".!?:;\"”'’)。！？：；”’）」』")
+"""What a sentence ends with."""
+ITEM = re.compile(r"\(?(\d+|[A-Za-z])[.)、]|[-–—•·*▪■○]")
+"""What an item of a list begins with: its next lines hang, indented."""
 _LEAST_ROWS = 3
 _COLUMN = 9.0
 """A column of prose is at least this many line heights wide: some eighteen Latin characters."""
@@ -41,6 +44,10 @@ class _Piece:
     y0: float
     x1: float
     y1: float
+
+    @property
+    def width(self) -> float:
+        return self.x1 - self.x0
 
     @property
     def height(self) -> float:
@@ -130,9 +137,9 @@ def _rows(pieces: Iterable[_Piece]) -> list[_Row]:
     for piece in sorted(pieces, key=lambda p: p.middle):
         for row in reversed(rows[-8:]):
             near = min(row, key=lambda p: max(p.x0 - piece.x1, piece.x0 - p.x1))
-            least = min(near.height, piece.height)
-            beside = min(near.x1, piece.x1) - max(near.x0, piece.x0) < 0.5 * least
-            if beside and min(near.y1, piece.y1) - max(near.y0, piece.y0) > 0.5 * least:
+            beside = min(near.x1, piece.x1) - max(near.x0, piece.x0) < 0.5 * min(near.width, piece.width)
+            level = min(near.y1, piece.y1) - max(near.y0, piece.y0) > 0.5 * min(near.height, piece.height)
+            if beside and level:
                 row.append(piece)
                 break
         else:
@@ -195,28 +202,32 @@ def _is_prose(rows: list[_Row]) -> bool:
         return False
     width = max(row[-1].x1 for row in rows) - min(row[0].x0 for row in rows)
     height = median(p.height for row in rows for p in row)
-    return width > _COLUMN * height and median(sum(p.x1 - p.x0 for p in row) for row in rows) > _FILL * width
+    return width > _COLUMN * height and median(sum(p.width for p in row) for row in rows) > _FILL * width
 
 
 def _paragraphs(rows: list[_Row]) -> list[list[_Row]]:
-    """The rows of a block as paragraphs: a wide gap, an indent or another size of type begins a new one."""
-    left = median(row[0].x0 for row in rows)
-    heights = [median(p.height for p in row) for row in rows]
+    """The rows of a block as paragraphs: a wide gap, a first line's indent or another size of type begins a new one."""
+    left, right = median(row[0].x0 for row in rows), max(row[-1].x1 for row in rows)
     middles = [sum(p.middle for p in row) / len(row) for row in rows]
-    pitches = [b - a for (a, b), h in zip(pairwise(middles), heights, strict=False) if b - a < 2.5 * h]
-    pitch = median(pitches) if len(pitches) > 1 else 1.4 * median(heights)
+    steps = [b - a for (a, b), row in zip(pairwise(middles), rows, strict=False) if b - a < 2.5 * _height(row)]
+    pitch = median(steps) if len(steps) > 1 else 1.4 * median(map(_height, rows))
     paragraphs = [rows[:1]]
-    for i in range(1, len(rows)):
-        ratio = heights[i] / heights[i - 1]
-        shortest = min(len(row[0].line.text) for row in rows[i - 1 : i + 1])
-        indent = rows[i][0].x0 - left
-        follows = i + 1 == len(rows) or abs(rows[i + 1][0].x0 - left) < 0.5 * heights[i]
-        begins = 0.8 * heights[i] < indent < 5 * heights[i] and follows and abs(rows[i - 1][0].x0 - left) < heights[i]
-        resized = not 0.7 < ratio < 1.43 and shortest > 2
-        if middles[i] - middles[i - 1] > 1.35 * pitch or begins or resized:
+    for i, (above, row) in enumerate(pairwise(rows), 1):
+        wide = middles[i] - middles[i - 1] > 1.35 * pitch
+        ratio = _height(row) / _height(above)
+        resized = not 0.7 < ratio < 1.43 and min(len(above[0].line.text), len(row[0].line.text)) > 2
+        indented = 0.8 < (row[0].x0 - left) / _height(row) < 5 and above[0].x0 - left < _height(row)
+        hangs = ITEM.match(above[0].line.text) or not (
+            above[-1].line.text.endswith(_ENDS) or above[-1].x1 < right - 2 * _height(row)
+        )
+        if wide or resized or (indented and not hangs):
             paragraphs.append([])
-        paragraphs[-1].append(rows[i])
+        paragraphs[-1].append(row)
     return paragraphs
+
+
+def _height(row: _Row) -> float:
+    return median(p.height for p in row)
 
 
 def _between(piece: _Piece, after: _Piece) -> str:

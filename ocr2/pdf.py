@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
 from ocr2.errors import BadOutput
+from ocr2.files import uninterrupted
 from ocr2.layout import Row, paragraphs, printable, units, words
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def write_pdf(results: Iterable[Result]) -> Iterator[bytes]:
         if not len(document):
             raise BadOutput("no pages: a PDF has at least one; give a page, or choose another format")
         whole = io.BytesIO()
-        document.save(whole)
+        with uninterrupted():
+            document.save(whole)
     yield whole.getvalue()
 
 
@@ -77,7 +79,8 @@ def _pdf_page(document: Any, result: Result) -> None:
     ]
     with closing(document.new_page(width, height)) as page:
         picture = pypdfium2.PdfImage.new(document)
-        picture.load_jpeg(jpeg, inline=True)
+        with uninterrupted():
+            picture.load_jpeg(jpeg, inline=True)
         picture.set_matrix(pypdfium2.PdfMatrix().scale(width, height))
         page.insert_obj(picture)
         _add_text(document, page, spaced)

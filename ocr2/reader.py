@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from ocr2.types import Line
+
     Source = str | Path | bytes | BinaryIO | Image.Image
 
 
@@ -49,9 +51,8 @@ class Reader:
             )
         began = time.perf_counter()
         read = self.model.read(page.image, page.number, page.origin)
-        characters = sum(len(line.text) for line in read.lines)
-        score = sum(line.score * len(line.text) for line in read.lines) / characters if characters else 1.0
-        return Transcript(read.text, "text", prompt, "eos", score, read.lines, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return Transcript(read.text, "text", prompt, "eos", _score(read.lines), read.lines, seconds)
 
     def stream(
         self, source: Source, *, pages: str | None = None, dpi: int = files.DPI, prompt: Prompt | None = None
@@ -75,10 +76,16 @@ class Reader:
         return replace(
             answers[0],
             text="\f".join(answer.text for answer in answers),
-            score=sum(answer.score for answer in answers) / len(answers),
+            score=_score(lines),
             lines=lines,
             seconds=sum(answer.seconds for answer in answers),
         )
+
+
+def _score(lines: tuple[Line, ...]) -> float:
+    """The mean score of the characters; 1 where there are none."""
+    characters = sum(len(line.text) for line in lines)
+    return sum(line.score * len(line.text) for line in lines) / characters if characters else 1.0
 
 
 def load(model: str | Path = "ppocr", threads: int | None = None) -> Reader:

@@ -6,6 +6,7 @@ network's input and of its probability map.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,12 @@ class DetectorConfig:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     """Of the channels blue, green, red, on the scale 0 to 1."""
-    longest: int = 960
-    """Pages are scaled until their long side has this many pixels, …"""
+    pixels: int = 940_000
+    """Images are scaled to about this many pixels, …"""
     enlarge: float = 2.0
-    """… but enlarged at the most so many times."""
+    """… but enlarged at the most so many times, …"""
+    smallest: float = 12.0
+    """… and looked at again at up to twice the scale if the middle line found is less than so many pixels high."""
     threshold: float = 0.3
     """A pixel is text above this probability."""
     box_threshold: float = 0.5
@@ -50,18 +53,26 @@ def detect(image: np.ndarray, network: Callable[[np.ndarray], np.ndarray], confi
     `network` maps (1, 3, h, w) to the probability of text (1, 1, h, w). A quad begins at the corner that is top left
     on the page and goes round clockwise.
     """
+    ratio = min(config.enlarge, math.sqrt(config.pixels / (image.shape[0] * image.shape[1])))
+    found = _at(image, ratio, network, config)
+    if found and ratio < 1:
+        seen = ratio * float(np.median([np.linalg.norm(corners[3] - corners[0]) for corners in found]))
+        if seen < config.smallest:
+            found = _at(image, min(1, ratio * min(2, 1.25 * config.smallest / seen)), network, config)
+    return [tuple((float(x), float(y)) for x, y in corners) for corners in found]  # type: ignore[misc]
+
+
+def _at(
+    image: np.ndarray, ratio: float, network: Callable[[np.ndarray], np.ndarray], config: DetectorConfig
+) -> list[np.ndarray]:
+    """The corners (4, 2) of the lines that the network sees in the image at that scale."""
     height, width = image.shape[:2]
-    ratio = min(config.enlarge, config.longest / max(height, width))
     h, w = (max(STRIDE, round(side * ratio / STRIDE) * STRIDE) for side in (height, width))
     scaled = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
     probability = network(_normalized(scaled, config))[0, 0]  # (h, w)
     scale = np.array([width / w, height / h], np.float32)
-    quads = []
-    for corners in boxes(probability, config):
-        corners = np.clip(corners * scale, 0, [width, height])
-        if min(np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[3] - corners[0])) > 3:
-            quads.append(tuple((float(x), float(y)) for x, y in corners))
-    return quads  # type: ignore[return-value]
+    found = [np.clip(corners * scale, 0, [width, height]) for corners in boxes(probability, config)]
+    return [c for c in found if min(np.linalg.norm(c[1] - c[0]), np.linalg.norm(c[3] - c[0])) > 3]
 
 
 def boxes(probability: np.ndarray, config: DetectorConfig) -> list[np.ndarray]:

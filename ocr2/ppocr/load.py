@@ -8,27 +8,37 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from importlib.resources import files as resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import onnxruntime
 
 from ocr2.errors import BadCheckpoint, ModelMissing
 from ocr2.ppocr.detector import DetectorConfig
-from ocr2.ppocr.pipeline import Pipeline, PipelineConfig
+from ocr2.ppocr.pipeline import CLASSIFIER, Pipeline, PipelineConfig
 from ocr2.ppocr.recognizer import RecognizerConfig
 
 if TYPE_CHECKING:
     from ocr2.ppocr.pipeline import Network
 
+T = TypeVar("T")
+
 NAMES = ("ppocr", "ppocrv2")
 """The models known by name: PP-OCRv6-small, which this package ships, and the genuine PP-OCRv2 of 2021."""
 
 V2 = PipelineConfig(
-    DetectorConfig(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), enlarge=1.0, box_threshold=0.6, unclip=1.5),
+    DetectorConfig(
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        pixels=960 * 960,
+        enlarge=1.0,
+        box_threshold=0.6,
+        unclip=1.5,
+    ),
     RecognizerConfig(height=32, squeeze=1.0, shortest=32),
 )
 """PP-OCRv2's own numbers. Its recogniser reads from both ends, so padding changes what it reads: none is added."""
@@ -118,13 +128,25 @@ def read_config(folder: Path) -> PipelineConfig:
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return PipelineConfig(
-            DetectorConfig(**_tuples(record.pop("detector", {}))),
-            RecognizerConfig(**record.pop("recognizer", {})),
-            **record,
-        )
+        detector = _filled(DetectorConfig, record.pop("detector", {}))
+        recognizer = _filled(RecognizerConfig, record.pop("recognizer", {}))
+        return replace(_filled(PipelineConfig, record), detector=detector, recognizer=recognizer)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BadCheckpoint(f"{path} can't be read: {error}; expected the fields of PipelineConfig as JSON") from error
+
+
+def _filled(kind: type[T], record: dict[str, Any]) -> T:
+    """The config with the values of the record, each of the type that its default has."""
+    config = kind()
+    for name, value in record.items():
+        default = getattr(config, name)
+        if isinstance(default, tuple):
+            fits = isinstance(value, list) and len(value) == 3 and all(type(v) in (int, float) for v in value)
+        else:
+            fits = type(value) is type(default) or (type(default) is float and type(value) is int)
+        if not fits:
+            raise TypeError(f"{name} is {value!r}, and should be like {default!r}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in record.items()})
 
 
 def session(source: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
@@ -165,19 +187,18 @@ def _alphabet(recognizer: onnxruntime.InferenceSession, characters: Path) -> lis
     return ["", *listed.removesuffix("\n").replace("\r\n", "\n").split("\n"), " "]
 
 
-def _tuples(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
-
-
 def _check(pipeline: Pipeline, folder: Path) -> None:
     """Run each network once on an empty image: a foreign one is noticed here, not on the first page."""
     height, classes = pipeline.config.recognizer.height, len(pipeline.alphabet)
     try:
         text = pipeline.detector(np.zeros((1, 3, 64, 64), np.float32))
+        ways = pipeline.classifier(np.zeros((1, 3, *CLASSIFIER), np.float32)) if pipeline.classifier else None
         characters = pipeline.recognizer(np.zeros((1, 3, height, 64), np.float32))
     except Exception as error:
         raise BadCheckpoint(f"{folder}: a network doesn't take an image: {str(error).splitlines()[0]}") from error
     if text.shape != (1, 1, 64, 64):
         raise BadCheckpoint(f"{folder}: the detector gives {text.shape} for a 64 x 64 image; expected (1, 1, 64, 64)")
+    if ways is not None and ways.shape != (1, 2):
+        raise BadCheckpoint(f"{folder}: the classifier gives {ways.shape} for a line; expected (1, 2)")
     if characters.ndim != 3 or characters.shape[2] != classes:
         raise BadCheckpoint(f"{folder}: the recogniser tells {characters.shape[-1]} characters apart, not {classes}")

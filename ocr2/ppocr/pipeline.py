@@ -6,6 +6,7 @@ functions from array to array, so that they may run on onnxruntime or anywhere e
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -66,9 +67,19 @@ class Pipeline:
     def read(self, image: Image.Image, number: int = 1, origin: str = "") -> Page:
         """The page with its lines in reading order; their quads begin at the corner where the text begins."""
         pixels = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
-        quads = [upright(quad) for quad in detect(pixels, self.detector, self.config.detector)]
+        quads = self._found(pixels)
         lines = self._strip(pixels, quads) or self._recognized(pixels, quads)
         return Page(image, reading_order(line for line in lines if self._is_sure(line)), number, origin)
+
+    def _found(self, pixels: np.ndarray) -> list[Quad]:
+        """The quads of the page's lines, each from the corner where its text begins."""
+        quads = detect(pixels, self.detector, self.config.detector)
+        sizes = [_size(quad) for quad in quads]
+        if sum(h for w, h in sizes if h >= VERTICAL * w) > sum(w for w, h in sizes if w >= VERTICAL * h):
+            # A page scanned sideways: the detector sees lines better that lie.
+            turned, right = np.ascontiguousarray(np.rot90(pixels)), pixels.shape[1]
+            quads = [_moved(quad, right) for quad in detect(turned, self.detector, self.config.detector)]
+        return [(*quad[1:], quad[0]) if h >= VERTICAL * w else quad for quad in quads for w, h in (_size(quad),)]
 
     def _is_sure(self, line: Line) -> bool:
         return bool(line.text) and line.score >= self.config.drop_below
@@ -83,7 +94,7 @@ class Pipeline:
         framed = cv2.copyMakeBorder(pixels, border, border, border, border, cv2.BORDER_REPLICATE)
         whole = replace(self.config.recognizer, squeeze=1.0, shortest=320)
         text, score, centers = self._read(framed, whole)
-        quad: Quad = ((0, 0), (width, 0), (width, height), (0, height))
+        quad: Quad = ((0.0, 0.0), (float(width), 0.0), (float(width), float(height)), (0.0, float(height)))
         line = Line(text, quad, score, centers=centers)
         return [line] if self._is_sure(line) else []
 
@@ -119,21 +130,22 @@ class Pipeline:
         return spaced(decode(self.recognizer(line_input(crop, config))[0], self.alphabet), crop)
 
 
-def upright(quad: Quad) -> Quad:
-    """The quad beginning at the corner where its text begins: lines much higher than wide run downwards."""
+def _moved(quad: Quad, right: float) -> Quad:
+    """A quad on a page turned a quarter to the left, in pixels of the page before, whose right edge is at `right`."""
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = quad
+    return (right - y0, x0), (right - y1, x1), (right - y2, x2), (right - y3, x3)
+
+
+def _size(quad: Quad) -> tuple[float, float]:
+    """Width and height of a quad: the longer of each two sides that face each other."""
     p0, p1, p2, p3 = quad
-    width = max(np.hypot(p0[0] - p1[0], p0[1] - p1[1]), np.hypot(p2[0] - p3[0], p2[1] - p3[1]))
-    height = max(np.hypot(p0[0] - p3[0], p0[1] - p3[1]), np.hypot(p1[0] - p2[0], p1[1] - p2[1]))
-    return (p1, p2, p3, p0) if height >= VERTICAL * width else quad
+    return max(math.dist(p0, p1), math.dist(p2, p3)), max(math.dist(p0, p3), math.dist(p1, p2))
 
 
 def rectify(pixels: np.ndarray, quad: Quad) -> np.ndarray:
     """The quad's inside (H, W, 3) → (h, w, 3), its first corner at the top left, at the page's own scale."""
     corners = np.array(quad, np.float32)
-    width, height = (
-        max(1, round(float(max(np.linalg.norm(corners[a] - corners[b]), np.linalg.norm(corners[c] - corners[d])))))
-        for a, b, c, d in ((0, 1, 2, 3), (0, 3, 1, 2))
-    )
+    width, height = (max(1, round(side)) for side in _size(quad))
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(corners, target)
     return cv2.warpPerspective(pixels, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

@@ -9,10 +9,12 @@ with the same text: benchmarks/readers.py shows both.
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import cv2
 import numpy as np
 
 from ocr2 import files
@@ -75,16 +77,27 @@ def quantize(network: bytes, inputs: list[np.ndarray]) -> bytes:
     return data
 
 
+def varied(line: np.ndarray, rng: random.Random) -> np.ndarray:
+    """The line (H, W, 3) as it might be on a photo: in other colours, with more or less light, blurred, with noise."""
+    paper, ink = (np.array([rng.uniform(0, 255) for _ in range(3)]) for _ in range(2))
+    darkness = 1 - line.mean(2, keepdims=True) / 255  # (H, W, 1)
+    image = paper + (ink - paper) * darkness if rng.random() < 0.7 else 255.0 - line
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.1, 1.5))
+    noise = np.random.default_rng(rng.randrange(2**32)).normal(0, rng.uniform(0, 12), image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
 def main(models: str, *pages_and_folder: str) -> None:
     """Write OUT/recognizer.onnx."""
     *sources, out = pages_and_folder
-    reader = load("ppocr")
+    reader, rng = load("ppocr"), random.Random(0)
     inputs = []
-    for source in sources:
-        for page in files.pages(source):
-            pixels = np.asarray(page.image)[:, :, ::-1]
-            for quad in detect(pixels, reader.detector, reader.config.detector):
-                inputs.append(line_input(rectify(pixels, quad), reader.config.recognizer))
+    for page in (page for source in sources for page in files.pages(source)):
+        pixels = np.asarray(page.image)[:, :, ::-1]
+        lines = [rectify(pixels, quad) for quad in detect(pixels, reader.detector, reader.config.detector)]
+        inputs += [
+            line_input(line, reader.config.recognizer) for line in (*lines, *(varied(line, rng) for line in lines))
+        ]
     data = quantize((Path(models) / "PP-OCRv6_rec_small.onnx").read_bytes(), inputs)
     with files.whole(Path(out) / "recognizer.onnx") as file:
         file.write(data)
