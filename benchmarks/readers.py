@@ -25,6 +25,8 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean
 
+from tqdm import tqdm
+
 from ocr2.metrics import edit_distance, plain, word_f1
 
 KINDS = "line,word,plate,form,page-en,page-zh"
@@ -101,7 +103,7 @@ def measure(items: list[dict], folder: Path, names: list[str], threads: int) -> 
         for name in names
     }
     answers = []
-    for n, item in enumerate(items):
+    for item in tqdm(items, desc=f"{threads} threads", disable=not sys.stderr.isatty()):
         for name, server in servers.items():
             server.stdin.write(json.dumps({"path": str(folder / item["image"]), "lang": item.get("lang")}) + "\n")
             server.stdin.flush()
@@ -114,8 +116,6 @@ def measure(items: list[dict], folder: Path, names: list[str], threads: int) -> 
             answers.append(
                 {"reader": name, "kind": item["kind"], "id": item["id"], "threads": threads} | answer | scores
             )
-        print(f"\r{threads} threads: {n + 1} of {len(items)}", end="", file=sys.stderr)
-    print(file=sys.stderr)
     for server in servers.values():
         server.stdin.close()
         server.wait()

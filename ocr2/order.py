@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import itemgetter
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ ITEM = re.compile(r"\(?(\d+|[A-Za-z])[.)、]|[-–—•·*▪■○]")
 _LEAST_ROWS = 3
 _COLUMN = 9.0
 """A column of prose is at least this many line heights wide: some eighteen Latin characters."""
+_GUTTER = 0.6
+"""Columns are further apart than this many line heights; words, as detectors box them, are not."""
 _FILL = 0.7
 """In a column of prose the middle row fills at least this much of the width."""
 
@@ -52,6 +55,15 @@ class _Piece:
     @property
     def height(self) -> float:
         return self.y1 - self.y0
+
+    def gap(self, other: _Piece) -> float:
+        """How far apart the two are along the text; negative where they overlap."""
+        return max(other.x0 - self.x1, self.x0 - other.x1)
+
+    def is_beside(self, other: _Piece) -> bool:
+        """Whether the two are level, and neither is above the other."""
+        level = min(self.y1, other.y1) - max(self.y0, other.y0) > 0.5 * min(self.height, other.height)
+        return level and -self.gap(other) < 0.5 * min(self.width, other.width)
 
     @property
     def middle(self) -> float:
@@ -135,13 +147,10 @@ def _rows(pieces: Iterable[_Piece]) -> list[_Row]:
     """The pieces as rows from top to bottom, each from left to right. Rows may bend, as on a photographed page."""
     rows: list[_Row] = []
     for piece in sorted(pieces, key=lambda p: p.middle):
-        for row in reversed(rows[-8:]):
-            near = min(row, key=lambda p: max(p.x0 - piece.x1, piece.x0 - p.x1))
-            beside = min(near.x1, piece.x1) - max(near.x0, piece.x0) < 0.5 * min(near.width, piece.width)
-            level = min(near.y1, piece.y1) - max(near.y0, piece.y0) > 0.5 * min(near.height, piece.height)
-            if beside and level:
-                row.append(piece)
-                break
+        nearest = [(min(row, key=piece.gap), row) for row in rows[-8:]]
+        level = [(piece.gap(near), row) for near, row in nearest if piece.is_beside(near)]
+        if level:
+            min(level, key=itemgetter(0))[1].append(piece)
         else:
             rows.append([piece])
     return [sorted(row, key=lambda p: p.x0) for row in rows]
@@ -157,9 +166,9 @@ def _gutter(rows: list[_Row]) -> float | None:
             break
         x, score = (end + starts[after]) / 2, 0
         for band in _bands(rows, x):
-            sides = _sides(band, x)
-            if not _crosses(band[0], x) and all(map(_is_prose, sides)):
-                score += sum(len(row) for side in sides for row in side)
+            left, right = _sides(band, x)
+            if not _crosses(band[0], x) and _is_prose(left) and _is_prose(right) and _is_clear(left, right):
+                score += sum(len(row) for row in (*left, *right))
         if score > most:
             best, most = x, score
     return best
@@ -203,6 +212,12 @@ def _is_prose(rows: list[_Row]) -> bool:
     width = max(row[-1].x1 for row in rows) - min(row[0].x0 for row in rows)
     height = median(p.height for row in rows for p in row)
     return width > _COLUMN * height and median(sum(p.width for p in row) for row in rows) > _FILL * width
+
+
+def _is_clear(left: list[_Row], right: list[_Row]) -> bool:
+    """Whether there is more between two columns than between two words."""
+    gap = median(row[0].x0 for row in right) - median(row[-1].x1 for row in left)
+    return gap > _GUTTER * median(_height(row) for row in (*left, *right))
 
 
 def _paragraphs(rows: list[_Row]) -> list[list[_Row]]:

@@ -403,7 +403,7 @@ def test_a_suffix_of_no_format_is_refused(ocr2: Command, tmp_path: Path, good: P
     refused = ocr2("read", good, "-o", tmp_path / "x.docx")
     assert refused.status == 2
     assert len(refused.err) == 1
-    assert "x.docx: .docx is no format that" in refused.err[0]
+    assert "x.docx: .docx is no format of ours: expected .txt, .md" in refused.err[0]
     assert not (tmp_path / "x.docx").exists()
 
 

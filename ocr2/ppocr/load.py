@@ -39,9 +39,10 @@ V2 = PipelineConfig(
         box_threshold=0.6,
         unclip=1.5,
     ),
-    RecognizerConfig(height=32, squeeze=1.0, shortest=32),
+    RecognizerConfig(height=32, squeeze=1.0, shortest=320),
+    frame=0.1,
 )
-"""PP-OCRv2's own numbers. Its recogniser reads from both ends, so padding changes what it reads: none is added."""
+"""PP-OCRv2's own numbers. Its recogniser reads from both ends, so padding changes what it reads: none beyond 320."""
 
 
 def load(model: str = "ppocr", threads: int | None = None) -> Pipeline:
@@ -153,7 +154,7 @@ def session(source: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
     """An ONNX network ready to run on the CPU."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3  # errors only
+    options.log_severity_level = 4  # errors come as exceptions: they needn't be printed too
     options.enable_mem_pattern = False  # it would remember every width of line it ever saw
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # don't burn a core while waiting
     options.add_session_config_entry("session.x64quantprecision", "1")  # no saturation where the CPU lacks VNNI

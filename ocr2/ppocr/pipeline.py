@@ -40,6 +40,8 @@ class PipelineConfig:
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     recognizer: RecognizerConfig = field(default_factory=RecognizerConfig)
+    frame: float = 0.3
+    """A cut-out line is framed by this share of its height, for its letters to be as high as in other lines."""
     turn_above: float = 0.9
     """A line is turned half round if the classifier is surer than this."""
     reread_below: float = 0.93
@@ -90,7 +92,7 @@ class Pipeline:
         middles = [(quad[0][1] + quad[2][1]) / 2 for quad in quads]
         if height > STRIP or height > 2 * width or (quads and max(middles) - min(middles) > height / 4):
             return []
-        border = round(0.3 * height)
+        border = round(self.config.frame * height)
         framed = cv2.copyMakeBorder(pixels, border, border, border, border, cv2.BORDER_REPLICATE)
         whole = replace(self.config.recognizer, squeeze=1.0, shortest=320)
         text, score, centers = self._read(framed, whole)

@@ -1,0 +1,58 @@
+"""Who may import whom. What isn't listed may not be imported."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import ocr2
+
+ROOT = Path(ocr2.__file__).parent
+ALLOWED = {
+    "types": {"errors"},
+    "errors": set(),
+    "metrics": set(),
+    "pixels": set(),
+    "order": {"types"},
+    "layout": {"order", "types"},
+    "files": {"errors", "pixels", "types"},
+    "ppocr": {"errors", "order", "types"},
+    "pdf": {"errors", "files", "layout", "types", "outputs"},
+    "outputs": {"errors", "layout", "pdf", "types"},
+    "journal": {"errors", "files", "outputs"},
+    "reader": {"errors", "files", "ppocr", "types"},
+    "cli": {"errors", "files", "journal", "outputs", "reader"},
+    "recipes": {"files", "ppocr"},
+    "__init__": {"reader", "types"},
+}
+"""A part (a module, or a folder of them) and the parts it may import."""
+MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that the file imports, by its full name, wherever in the file it does so."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative imports hide where a name comes from"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_modules_import_only_what_they_may(module: Path) -> None:
+    part = module.parts[0].removesuffix(".py")
+    names = [name.split(".") for name in imported(ROOT / module)]
+    parts = {name[1] for name in names if name[0] == "ocr2"} - {part}
+    assert parts <= ALLOWED[part], f"{module} may not import {parts - ALLOWED[part]}"
+    assert not [name for name in names if name[0] == "torch"]
+
+
+def test_every_part_is_listed() -> None:
+    assert {module.parts[0].removesuffix(".py") for module in MODULES} == set(ALLOWED)
+
+
+def test_the_words_of_the_package_need_no_arrays() -> None:
+    assert not {name for name in imported(ROOT / "types.py") if name.startswith("numpy")}
