@@ -125,6 +125,16 @@ def test_a_page_of_small_print_is_looked_at_again() -> None:
     assert len(quads) == len(range(28, 4000 - 28, 56))
 
 
+def test_a_tall_image_is_looked_at_in_windows_that_find_every_line_once() -> None:
+    network = Network()
+    image = page(4100, 500, 20)
+    quads = detect(image, network, CONFIG)
+    assert len(network.sizes) == 6
+    tops = sorted(quad[0][1] for quad in quads)
+    assert len(tops) == len(range(40, 4060, 80))
+    assert np.diff(tops) == pytest.approx(80, abs=2)
+
+
 def test_tiny_images() -> None:
     assert detect(np.full((1, 1, 3), 255, np.uint8), Network(), CONFIG) == []
     assert detect(np.full((1, 5000, 3), 255, np.uint8), Network(), CONFIG) == []

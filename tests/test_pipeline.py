@@ -97,6 +97,20 @@ def test_a_cut_out_line_is_read_without_any_margin(size: tuple[int, int]) -> Non
     assert len(read.lines) == 1
 
 
+def test_a_cut_out_line_may_stand_on_its_head() -> None:
+    line = printed("Upside down line").crop((40, 40, 400, 100)).rotate(180)
+    assert pipeline().read(line).text == "Upside down line"
+
+
+def test_a_long_screenshot_is_read_in_windows() -> None:
+    texts = [f"{n} bottles of beer hanging on the wall" for n in range(90, 0, -1)]
+    image = printed(*texts)
+    assert image.height > 5 * image.width
+    read = pipeline().read(image)
+    assert distance(read, " ".join(texts)) < 0.01
+    assert len(read.text.split("\n")) == len(texts)
+
+
 def test_two_rows_in_a_low_image_stay_two() -> None:
     image = printed("The upper row", "the lower row").resize((360, 88), Image.Resampling.LANCZOS)
     assert pipeline().read(image).text == "The upper row\nthe lower row"

@@ -53,13 +53,33 @@ def detect(image: np.ndarray, network: Callable[[np.ndarray], np.ndarray], confi
     `network` maps (1, 3, h, w) to the probability of text (1, 1, h, w). A quad begins at the corner that is top left
     on the page and goes round clockwise.
     """
+    height, width = image.shape[:2]
+    if width < 300 or height <= 3 * width:
+        return _as_quads(_seen(image, network, config))
+    found = []
+    tall, shared = 2 * width, width // 2  # a long screenshot: windows that share a quarter with the next
+    for top in range(0, height - shared, tall - shared):
+        first, last = top == 0, top + tall >= height
+        for corners in _seen(image[top : top + tall], network, config):
+            middle = corners[:, 1].mean()
+            if (first or middle >= shared / 2) and (last or middle < tall - shared / 2):
+                found.append(corners + np.array([0, top], np.float32))
+    return _as_quads(found)
+
+
+def _as_quads(found: list[np.ndarray]) -> list[Quad]:
+    return [tuple((float(x), float(y)) for x, y in corners) for corners in found]  # type: ignore[misc]
+
+
+def _seen(image: np.ndarray, network: Callable[[np.ndarray], np.ndarray], config: DetectorConfig) -> list[np.ndarray]:
+    """The corners (4, 2) of the lines in the image, at whatever scale shows them."""
     ratio = min(config.enlarge, math.sqrt(config.pixels / (image.shape[0] * image.shape[1])))
     found = _at(image, ratio, network, config)
     if found and ratio < 1:
         seen = ratio * float(np.median([np.linalg.norm(corners[3] - corners[0]) for corners in found]))
         if seen < config.smallest:
             found = _at(image, min(1, ratio * min(2, 1.25 * config.smallest / seen)), network, config)
-    return [tuple((float(x), float(y)) for x, y in corners) for corners in found]  # type: ignore[misc]
+    return found
 
 
 def _at(

@@ -157,7 +157,6 @@ def session(source: Path | bytes, threads: int) -> onnxruntime.InferenceSession:
     options.log_severity_level = 4  # errors come as exceptions: they needn't be printed too
     options.enable_mem_pattern = False  # it would remember every width of line it ever saw
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # don't burn a core while waiting
-    options.add_session_config_entry("session.x64quantprecision", "1")  # no saturation where the CPU lacks VNNI
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import cv2
@@ -95,9 +96,10 @@ class Pipeline:
         border = round(self.config.frame * height)
         framed = cv2.copyMakeBorder(pixels, border, border, border, border, cv2.BORDER_REPLICATE)
         whole = replace(self.config.recognizer, squeeze=1.0, shortest=320)
-        text, score, centers = self._read(framed, whole)
         quad: Quad = ((0.0, 0.0), (float(width), 0.0), (float(width), float(height)), (0.0, float(height)))
-        line = Line(text, quad, score, centers=centers)
+        line = self._line(framed, quad, self._is_turned(framed), whole)
+        if line.score < self.config.reread_below:
+            line = self._line(framed, quad, True, whole)  # the classifier misses some
         return [line] if self._is_sure(line) else []
 
     def _recognized(self, pixels: np.ndarray, quads: list[Quad]) -> list[Line]:
@@ -106,7 +108,7 @@ class Pipeline:
         if 2 * sum(doubtful) > len(crops):  # an upside-down page: the classifier misses one line in six of those
             doubtful = [True] * len(crops)
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(self._line, crops, quads, doubtful))
+            return list(pool.map(self._line, crops, quads, doubtful, repeat(self.config.recognizer)))
 
     def _is_turned(self, crop: np.ndarray) -> bool:
         """Whether the classifier takes a line for upside down: it is wrong on one upright line in fifty."""
@@ -117,9 +119,9 @@ class Pipeline:
         shape = RecognizerConfig(CLASSIFIER[0], shortest=CLASSIFIER[1], longest=CLASSIFIER[1])
         return bool(self.classifier(line_input(crop[:, skip : width - skip], shape))[0, 1] > self.config.turn_above)
 
-    def _line(self, crop: np.ndarray, quad: Quad, doubtful: bool) -> Line:
+    def _line(self, crop: np.ndarray, quad: Quad, doubtful: bool, config: RecognizerConfig) -> Line:
         """The line as read; where the reading or the way up is in doubt, it is read again and the surer one stays."""
-        read, config = self._read(crop, self.config.recognizer), self.config.recognizer
+        read = self._read(crop, config)
         if read.score < self.config.reread_below and config.squeeze < 1:
             read = max(read, self._read(crop, replace(config, squeeze=1.0)), key=lambda r: r.score)
         if doubtful:
@@ -147,6 +149,9 @@ def _size(quad: Quad) -> tuple[float, float]:
 def rectify(pixels: np.ndarray, quad: Quad) -> np.ndarray:
     """The quad's inside (H, W, 3) → (h, w, 3), its first corner at the top left, at the page's own scale."""
     corners = np.array(quad, np.float32)
+    start = np.clip(np.floor(corners.min(0)).astype(int) - 2, 0, [pixels.shape[1] - 1, pixels.shape[0] - 1])
+    stop = np.ceil(corners.max(0)).astype(int) + 3
+    pixels, corners = pixels[start[1] : stop[1], start[0] : stop[0]], corners - start.astype(np.float32)
     width, height = (max(1, round(side)) for side in _size(quad))
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(corners, target)

@@ -1,0 +1,72 @@
+"""Every command in the README does what it says. The two that install are run by .ci/run."""
+
+import os
+import re
+import subprocess
+import sys
+from json import dumps
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()]
+LEAVES = {"searchable.pdf": b"%PDF", "texts/photo.json": b"PUT IT BACK ALIVE", "all.jsonl": b"universally acknowledged"}
+"""Files that the commands write, and what is in them."""
+SHOWN = {
+    "photo.jpg": "PUT IT BACK ALIVE",
+    "--to md": "# Three Famous First Pages",
+    "hocr": "ocr_page",
+    "readers.py": "| line | ocr2 | 1 | 0.0",
+}
+"""What those with this in them print."""
+
+
+@pytest.fixture(scope="module")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the README's commands name."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("examples", "benchmarks"):
+        (folder / name).symlink_to(ROOT / name)
+    item = {"id": "1", "image": "page.png", "text": (ROOT / "examples/page.txt").read_text(), "kind": "line"}
+    (folder / "FOLDER").mkdir()
+    (folder / "FOLDER" / "page.png").symlink_to(ROOT / "examples" / "page.png")
+    (folder / "FOLDER" / "dev.jsonl").write_text(dumps(item) + "\n")
+    return folder
+
+
+def run(command: list[str] | str, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command,
+        shell=isinstance(command, str),
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if "pip install" not in command])
+def test_commands(command: str, newcomer: Path) -> None:
+    done = run(command, newcomer)
+    assert done.returncode == 0, done.stderr
+    for part, words in SHOWN.items():
+        if part in command:
+            assert words in done.stdout
+    for name, content in LEAVES.items():
+        if f"-o {name.split('/')[0]}" in command:
+            assert content in (newcomer / name).read_bytes()
+
+
+def test_the_two_commands_that_install_come_first() -> None:
+    assert ["pip install" in command for command in COMMANDS] == [True, True] + [False] * (len(COMMANDS) - 2)
+
+
+def test_the_python(newcomer: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    done = run([sys.executable, "-c", code], newcomer)
+    assert done.returncode == 0, done.stderr
+    assert "HELP THE PIKE SURVIVE" in done.stdout
+    assert re.search(r"^2 [\d.,]+ [01]\.\d+ It is a truth universally acknowledged", done.stdout, re.M)
