@@ -30,6 +30,7 @@ _ENDS = tuple(".!?:;\"”'’)。！？：；”’）」』")
 ITEM = re.compile(r"\(?(\d+|[A-Za-z])[.)、]|[-–—•·*▪■○]")
 """What an item of a list begins with: its next lines hang, indented."""
 _LEAST_ROWS = 3
+"""A column of prose has at least so many rows."""
 _COLUMN = 9.0
 """A column of prose is at least this many line heights wide: some eighteen Latin characters."""
 _GUTTER = 0.6

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 VERTICAL = 1.5
 """A box this many times as high as wide holds a line that runs downwards."""
+LEAD = 0.05
+"""A line is taken for upside down if it is this much surer to read that way."""
 STRIP = 100
 """An image at most this many pixels high with no more than one row of boxes is read as one line."""
 CLASSIFIER = (48, 192)
@@ -120,13 +122,13 @@ class Pipeline:
         return bool(self.classifier(line_input(crop[:, skip : width - skip], shape))[0, 1] > self.config.turn_above)
 
     def _line(self, crop: np.ndarray, quad: Quad, doubtful: bool, config: RecognizerConfig) -> Line:
-        """The line as read; where the reading or the way up is in doubt, it is read again and the surer one stays."""
+        """The line as read; where the reading or the way up is in doubt, it is read again and the surer reading stays."""
         read = self._read(crop, config)
         if read.score < self.config.reread_below and config.squeeze < 1:
             read = max(read, self._read(crop, replace(config, squeeze=1.0)), key=lambda r: r.score)
         if doubtful:
             turned = self._read(crop[::-1, ::-1], config)
-            if turned.score > read.score:
+            if turned.score > read.score + LEAD:
                 read, quad = turned, quad[2:] + quad[:2]
         return Line(read.text, quad, read.score, centers=read.centers)
 
