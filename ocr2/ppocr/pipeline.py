@@ -100,8 +100,9 @@ class Pipeline:
         whole = replace(self.config.recognizer, squeeze=1.0, shortest=320)
         quad: Quad = ((0.0, 0.0), (float(width), 0.0), (float(width), float(height)), (0.0, float(height)))
         line = self._line(framed, quad, self._is_turned(framed), whole)
-        if line.score < self.config.reread_below:
-            line = self._line(framed, quad, True, whole)  # the classifier misses some
+        if line.score < self.config.reread_below:  # the classifier misses some
+            turned = self._line(framed, quad, True, whole)
+            line = turned if turned.score >= self.config.reread_below else line
         return [line] if self._is_sure(line) else []
 
     def _recognized(self, pixels: np.ndarray, quads: list[Quad]) -> list[Line]:
@@ -122,7 +123,7 @@ class Pipeline:
         return bool(self.classifier(line_input(crop[:, skip : width - skip], shape))[0, 1] > self.config.turn_above)
 
     def _line(self, crop: np.ndarray, quad: Quad, doubtful: bool, config: RecognizerConfig) -> Line:
-        """The line as read; where the reading or the way up is in doubt, it is read again and the surer reading stays."""
+        """The line as read; where that or the way up is in doubt, it is read again and the surer reading stays."""
         read = self._read(crop, config)
         if read.score < self.config.reread_below and config.squeeze < 1:
             read = max(read, self._read(crop, replace(config, squeeze=1.0)), key=lambda r: r.score)
