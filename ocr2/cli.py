@@ -17,8 +17,9 @@ from tqdm import tqdm
 from ocr2 import files
 from ocr2.errors import BadOutput, OcrError
 from ocr2.journal import Journal, Key
-from ocr2.outputs import FORMATS, Result
+from ocr2.outputs import FORMATS
 from ocr2.reader import Reader, load
+from ocr2.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,13 +39,18 @@ class _Run:
     dpi: int
     bar: tqdm[None]
     read: int = 0
+    """How many pages were read, and got to where they go: the terminal, the journal."""
     failed: int = 0
     stdin: BinaryIO | None = field(default=None, repr=False)
 
     def fail(self, error: OcrError) -> None:
         """One line about what couldn't be read; the rest goes on."""
         self.failed += 1
-        self.bar.write(_told(error), file=sys.stderr)
+        self.tell(error)
+
+    def tell(self, what: object) -> None:
+        """One line on standard error, above the progress bar."""
+        self.bar.write(_told(what), file=sys.stderr)
 
     def open(self, source: str | Path) -> files.Pages:
         """The pages of an input. Standard input is kept, for it can't be read twice."""
@@ -66,8 +72,8 @@ class _Run:
                         except OcrError as error:
                             self.fail(error)
                             continue
-                        self.read += 1
                         yield result
+                        self.read += 1
             except OcrError as error:
                 self.bar.update()
                 self.fail(error)
@@ -97,12 +103,12 @@ class _Run:
                     f"standard output can't be written ({error.strerror}): make room, or write elsewhere with -o FILE"
                 ) from error
 
-    def write(self, sources: list[str | Path], target: Path, *, resume: bool) -> None:
-        """All pages of the sources as one file, by way of a journal."""
+    def write(self, sources: list[str | Path], target: Path, *, resume: bool) -> bool:
+        """All pages of the sources as one file, by way of a journal; False where an earlier run wrote it whole."""
         if resume and os.path.isfile(target) and not os.path.exists(Journal.path_for(target)):
-            self.read += 1  # written whole by an earlier run
+            self.read += 1
             self.bar.update(len(sources))
-            return
+            return False
         run = {"model": self.model, "dpi": self.dpi}
         with Journal(target, run, resume=resume) as journal:
             order: list[Key] = []
@@ -115,6 +121,7 @@ class _Run:
                     for chunk in FORMATS[self.to](self.recall(order, journal)):
                         file.write(chunk)
             journal.remove()
+        return True
 
     def recall(self, order: list[Key], journal: Journal) -> Iterator[Result]:
         """What the journal holds, in that order; with the images, drawn anew, if the format needs them."""
@@ -127,22 +134,25 @@ class _Run:
                     yield replace(journal[key], image=pages.page(key[1]).image)
 
 
-def _told(error: OcrError) -> str:
-    """The error as one line, whatever is in the names of files."""
-    return " ".join(f"ocr2: {error}".splitlines())
+def _told(what: object) -> str:
+    """What to say as one line, whatever is in the names of files."""
+    return " ".join(f"ocr2: {what}".splitlines())
 
 
 def _targets(inputs: Iterable[str], folder: Path, suffix: str) -> Iterator[tuple[str | Path, Path]]:
-    """Each file to read, and the file in the folder for its result; folders keep their shape."""
-    taken: set[Path] = set()
+    """Each file to read, and the file in the folder for its result: named after it alone, so that --resume finds it.
+
+    Folders keep their shape. Files of one name, from different folders or different in case only, are numbered.
+    """
+    taken: set[str] = set()
     for given in inputs:
         for source in files.find([given]):
             inside = Path(source).relative_to(given) if os.path.isdir(given) else Path(Path(source).name)
             inside = Path("stdin") if source == "-" else inside
-            numbered = (f"{inside.name}-{n}" for n in count(2))
-            names = chain([inside.stem, inside.name], numbered)  # the second is for a.png and a.jpg
-            target = next(path for name in names if (path := folder / inside.parent / (name + suffix)) not in taken)
-            taken.add(target)
+            names = chain([inside.name], (f"{inside.name}-{n}" for n in count(2)))
+            targets = (folder / inside.parent / (name + suffix) for name in names)
+            target = next(target for target in targets if str(target).casefold() not in taken)
+            taken.add(str(target).casefold())
             yield source, target
 
 
@@ -154,10 +164,15 @@ def _refuse_inputs(sources: Iterable[str | Path], targets: Iterable[Path]) -> No
             raise BadOutput(f"{target} is one of the inputs: write to another file or folder")
 
 
+def _is_folder(output: str) -> bool:
+    """Whether results go to files in it: it is a folder, ends like one, or has no suffix."""
+    return os.path.isdir(output) or output.endswith(("/", os.sep)) or not Path(output).suffix
+
+
 def _format(to: str | None, output: str | None) -> str:
     """The format asked for, or the one that the output's name asks for; text if none does."""
     names = {suffix: name for name, suffix in SUFFIXES.items()} | {".htm": "html", ".markdown": "md", "": "text"}
-    suffix = "" if output is None or os.path.isdir(output) else Path(output).suffix.lower()
+    suffix = "" if output is None or _is_folder(output) else Path(output).suffix.lower()
     if to is None and suffix not in names:
         raise BadOutput(
             f"{output}: {suffix} is no format of ours: expected {', '.join(SUFFIXES.values())}, or say --to"
@@ -179,7 +194,7 @@ def commands() -> None:
     "-o",
     "--output",
     metavar="FILE|DIR",
-    help="File, or a folder (ends in / or has no suffix).",
+    help='File, folder (exists, ends in / or has no suffix) or "-", standard output.',
 )
 @click.option("--pages", metavar="2-5,9", help="Pages of PDFs and TIFFs to read; else all.")
 @click.option("--dpi", type=click.IntRange(1, 2400), default=files.DPI, show_default=True, help="To draw PDF pages at.")
@@ -205,8 +220,9 @@ def read(
     ocr2 read books/ -o out.jsonl --resume    go on after a stop
     curl … | ocr2 read -                      from standard input
 
-    Exit status: 0 all was read, 1 some inputs were not, 2 none was.
+    Exit status: 0 all was read and written, 1 some was not, 2 nothing was.
     """
+    output = None if output == "-" else output
     to = _format(to, output)
     if resume and output is None:
         raise BadOutput("--resume goes on with a file: say which with -o FILE or -o DIR")
@@ -218,7 +234,10 @@ def read(
         reader = load(model, threads)
         with tqdm(total=0, unit="page", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
             run = _Run(reader, model, to, pages, dpi, bar)
-            _read(run, inputs, output, resume)
+            try:
+                _read(run, inputs, output, resume)
+            except OcrError as error:  # the end of it, but for what was read before
+                run.fail(error)
     except KeyboardInterrupt:
         click.echo("ocr2: stopped" + "; the same command with --resume goes on" * (output is not None), err=True)
         sys.exit(130)
@@ -231,19 +250,23 @@ def _read(run: _Run, inputs: Iterable[str], output: str | None, resume: bool) ->
         sources = list(files.find(inputs))
         run.bar.total = len(sources)
         run.show(sources)
-    elif os.path.isdir(output) or output.endswith("/") or not Path(output).suffix:
+    elif _is_folder(output):
         pairs = list(_targets(inputs, Path(output), SUFFIXES[run.to]))
         run.bar.total = len(pairs)
         _refuse_inputs(*zip(*pairs, strict=True))
         for source, target in pairs:
             with suppress(OSError):  # Journal tells
                 target.parent.mkdir(parents=True, exist_ok=True)
-            run.write([source], target, resume=resume)
+            try:
+                run.write([source], target, resume=resume)
+            except OcrError as error:
+                run.fail(error)
     else:
         sources = list(files.find(inputs))
         run.bar.total = len(sources)
         _refuse_inputs(sources, [Path(output)])
-        run.write(sources, Path(output), resume=resume)
+        if not run.write(sources, Path(output), resume=resume):
+            run.tell(f"{output} is whole already: left as it is; leave --resume out to read anew")
 
 
 def main(args: Sequence[str] | None = None) -> None:

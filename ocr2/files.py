@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import secrets
@@ -37,8 +38,10 @@ SUFFIXES = (
 )
 DPI = 200
 """PDF pages are drawn at this many pixels an inch, unless asked otherwise."""
-LONGEST = 3500
-"""No PDF page is drawn with more pixels than this on its longer side, whatever its size and the dpi asked for."""
+MOST_PIXELS = 12_000_000
+"""No PDF page is drawn with more pixels than about this, whatever its size and the dpi asked for: 3464 × 3464."""
+LONGEST = 30_000
+"""Nor with more pixels than this on its longer side."""
 REOPENED = 16
 """A PDF is opened afresh after so many pages: pdfium keeps what it has read of the file until the file is closed."""
 MOST_BYTES = 2**30
@@ -141,10 +144,10 @@ def pages(
 ) -> Pages:
     """The pages of a file, of standard input ("-"), of bytes or a binary stream, or of one Pillow image.
 
-    What the source is follows from its content, not its name. PDF pages are drawn at `dpi`, less if that is more than
-    `LONGEST` pixels; of animations the first frame is read. `select` is as in `parse_pages`. `origin` is what the pages
-    say they come from, by default the path. A binary stream is read from its start and stays open. Raises BadInput:
-    here for a source without pages, while iterating for a damaged page.
+    What the source is follows from its content, not its name. PDF pages are drawn at `dpi`, or less, as `MOST_PIXELS`
+    and `LONGEST` say; of animations the first frame is read. `select` is as in `parse_pages`. `origin` is what the
+    pages say they come from, by default the path. A binary stream is read from its start and stays open. Raises
+    BadInput: here for a source without pages, while iterating for a damaged page.
     """
     if dpi < 1:
         raise BadInput(f"dpi={dpi}: expected a whole number from 1 on, such as 200")
@@ -161,7 +164,7 @@ def pages(
             if not head:
                 raise BadInput(f"{name} is empty: expected {EXPECTED}")
             with _reading(name):
-                book = _Pdf(stream, dpi, stack) if b"%PDF" in head else _Picture.open(stream)
+                book = _book(stream, head, dpi, stack)
         numbers = range(1, book.total + 1) if select is None else parse_pages(select, book.total, name)
         return Pages(book, numbers, origin, name, stack.pop_all())
 
@@ -234,7 +237,7 @@ def _stream(source: str | Path | bytes | BinaryIO, name: str, stack: ExitStack) 
         try:
             source = stack.enter_context(open(source, "rb"))  # noqa: SIM115
         except IsADirectoryError as error:
-            raise BadInput(f"{name} is a folder: expected a file, or a folder with {EXPECTED} files in it") from error
+            raise _folder(cast("str | Path", source), name) from error
         except FileNotFoundError as error:
             raise BadInput(f"{name} doesn't exist: expected a file or folder") from error
         except (OSError, ValueError) as error:
@@ -243,6 +246,15 @@ def _stream(source: str | Path | bytes | BinaryIO, name: str, stack: ExitStack) 
         return _held(source, name)
     source.seek(0)
     return source
+
+
+def _folder(path: str | Path, name: str) -> BadInput:
+    """What is wrong with a folder that stands where a file should: it can't be listed, or has nothing to read."""
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        return BadInput(f"{name} is a folder that can't be listed ({error.strerror}): make it readable")
+    return BadInput(f"{name} is a folder: expected a file, or a folder with {EXPECTED} files in it")
 
 
 def standard_input() -> BinaryIO:
@@ -263,8 +275,8 @@ def _held(stream: BinaryIO, name: str, most: int = MOST_BYTES) -> BinaryIO:
 
 @contextmanager
 def _reading(name: str) -> Iterator[None]:
-    """Where decoders run: one at a time (pdfium isn't thread-safe, nor are warning filters), all failures BadInput."""
-    with _LOCK, uninterrupted(), warnings.catch_warnings():
+    """Where decoders run: one at a time (warning filters aren't thread-safe either), all failures BadInput."""
+    with in_pdfium(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
@@ -286,7 +298,17 @@ def _reading(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def in_pdfium() -> Iterator[None]:
+    """Where pdfium is called: by one thread at a time, for it isn't made for more, and Ctrl-C waits for the end.
+
+    No generator may yield in there: other threads would wait for whoever takes its time over what was yielded.
+    """
+    with _LOCK, _uninterrupted():
+        yield
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
     """Where Ctrl-C waits for the end: when pdfium calls Python, the interrupt would be lost and the page be damaged."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is ever interrupted
@@ -299,6 +321,16 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if pressed:
             signal.raise_signal(signal.SIGINT)
+
+
+def _book(stream: BinaryIO, head: bytes, dpi: int, stack: ExitStack) -> _Pdf | _Picture:
+    """An image, by its signature; else a PDF, which may have anything before its own."""
+    try:
+        return _Picture.open(stream)
+    except UnidentifiedImageError:
+        if b"%PDF" not in head:
+            raise
+    return _Pdf(stream, dpi, stack)
 
 
 class _Pdf:
@@ -317,7 +349,7 @@ class _Pdf:
         self._pdf.init_forms()
 
     def _close(self) -> None:
-        with _LOCK:
+        with in_pdfium():
             self._pdf.close()
 
     def draw(self, number: int) -> Image.Image:
@@ -326,8 +358,12 @@ class _Pdf:
             self._open()
         self._drawn += 1
         with closing(self._pdf[number - 1]) as page:
+            width, height = page.get_size()
+            if not width * height:
+                raise ValueError("a page without area")
             # pdfium rounds the size up, hence half a pixel less
-            scale = min(self._dpi / 72, (LONGEST - 0.5) / max(page.get_size()))
+            longest = (LONGEST - 0.5) / max(width, height)
+            scale = min(self._dpi / 72, math.sqrt(MOST_PIXELS / (width * height)), longest)
             with closing(page.render(scale=scale)) as bitmap:
                 image = cast("Image.Image", bitmap.to_pil())
         image.info["dpi"] = (72 * scale, 72 * scale)

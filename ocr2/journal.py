@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ocr2 import files
 from ocr2.errors import BadInput, BadOutput
-from ocr2.outputs import Result
+from ocr2.result import Result
 
 if TYPE_CHECKING:
     from pathlib import Path

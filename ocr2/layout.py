@@ -11,21 +11,17 @@ from itertools import accumulate, pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ocr2.order import ITEM
+from ocr2.order import ITEM, UNSPACED
 from ocr2.types import Line, Point, Quad, Transcript, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    pass
 
 Row = list[Line]
 Paragraph = list[Row]
 
 _UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Control characters and lone surrogates: what XML forbids or UTF-8 can't hold."""
-_UNSPACED = re.compile("[\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\U00020000-\U0003ffff]")
-"""Han, kana, bopomofo and their punctuation: written without spaces. Not Hangul, which has them."""
 _SPLIT_WORD = re.compile("[^\\W\\d_][-\u2010\u00ad]$")
 _PROSE_SLACK = 0.15
 """How far short of its paragraph's right edge, as a share of the width, a row of running prose may end."""
@@ -170,5 +166,5 @@ def _glue(first: str, second: str) -> str:
     """Two rows as one: a word split by a hyphen made whole, and no space between characters that go without."""
     if _SPLIT_WORD.search(first) and second[:1].isalnum():
         return (first[:-1] if second[0].islower() else first) + second
-    unspaced = _UNSPACED.match(first[-1:]) and _UNSPACED.match(second[:1])
+    unspaced = UNSPACED.match(first[-1:]) and UNSPACED.match(second[:1])
     return first + ("" if unspaced else " ") + second

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
     from ocr2.types import Line
 
-CJK = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
-"""Characters that are written without spaces between words, as a range for a regular expression."""
-_CJK = re.compile(f"[{CJK}]")
-
+UNSPACED = re.compile("[\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\U00020000-\U0003ffff]")
+"""Han, kana, bopomofo and their punctuation: written without spaces between words. Not Hangul, which has them."""
 _ENDS = tuple(".!?:;\"”'’)。！？：；”’）」』")
 """What a sentence ends with."""
 ITEM = re.compile(r"\(?(\d+|[A-Za-z])[.)、]|[-–—•·*▪■○]")
@@ -211,7 +209,7 @@ def _is_prose(rows: list[_Row]) -> bool:
     if len(rows) < _LEAST_ROWS:
         return False
     width = max(row[-1].x1 for row in rows) - min(row[0].x0 for row in rows)
-    height = median(p.height for row in rows for p in row)
+    height = median(map(_height, rows))
     return width > _COLUMN * height and median(sum(p.width for p in row) for row in rows) > _FILL * width
 
 
@@ -243,10 +241,10 @@ def _paragraphs(rows: list[_Row]) -> list[list[_Row]]:
 
 
 def _height(row: _Row) -> float:
-    return median(p.height for p in row)
+    return max(median(p.height for p in row), 1.0)
 
 
 def _between(piece: _Piece, after: _Piece) -> str:
     """What stands between two pieces of one row: a space, but none between Chinese characters set close."""
     close = after.x0 - piece.x1 < 0.6 * piece.height
-    return "" if close and _CJK.match(piece.line.text[-1:]) and _CJK.match(after.line.text) else " "
+    return "" if close and UNSPACED.match(piece.line.text[-1:]) and UNSPACED.match(after.line.text) else " "

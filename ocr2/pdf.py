@@ -6,12 +6,13 @@ import base64
 import ctypes
 import io
 import math
+import tempfile
 import zlib
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from ocr2.errors import BadOutput
-from ocr2.files import uninterrupted
+from ocr2.files import in_pdfium
 from ocr2.layout import Row, paragraphs, printable, units, words
 
 if TYPE_CHECKING:
@@ -19,23 +20,74 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from ocr2.outputs import Result
+    from ocr2.result import Result
     from ocr2.types import Point, Quad
+
+WIDEST_JPEG = 65500
+"""No side of a JPEG has more pixels: what libjpeg takes."""
+WIDEST_PAGE = 14400
+"""No side of a PDF page has more points (ISO 32000-1, Annex C)."""
 
 
 def write_pdf(results: Iterable[Result]) -> Iterator[bytes]:
-    """One PDF of the page images with the text, invisible, over them; it comes whole, after the last page."""
+    """One PDF of the page images with the text, invisible, over them; it comes after the last page, by way of a file.
+
+    Until then pdfium has the pages in memory, as JPEGs.
+    """
+    try:
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 closed below
+    except OSError as error:
+        raise _no_room(error) from error
+    with file:
+        _save(results, file)
+        file.seek(0)
+        while chunk := file.read(2**20):
+            yield chunk
+
+
+def _no_room(error: OSError) -> BadOutput:
+    return BadOutput(
+        f"a PDF can't be written in {tempfile.gettempdir()} ({error.strerror}), where it is put together: "
+        "make room, or set TMPDIR to another folder"
+    )
+
+
+def _save(results: Iterable[Result], file: IO[bytes]) -> None:
+    """Write the PDF of the results to the file."""
     import pypdfium2
 
-    with closing(pypdfium2.PdfDocument.new()) as document:
-        for result in results:
+    with in_pdfium():
+        document = pypdfium2.PdfDocument.new()
+    try:
+        count = 0
+        for count, result in enumerate(results, 1):  # noqa: B007
             _pdf_page(document, result)
-        if not len(document):
+        if not count:
             raise BadOutput("no pages: a PDF has at least one; give a page, or choose another format")
-        whole = io.BytesIO()
-        with uninterrupted():
-            document.save(whole)
-    yield whole.getvalue()
+        sink = _Sink(file)
+        with in_pdfium():
+            document.save(sink)
+        if sink.error:
+            raise _no_room(sink.error) from sink.error
+    finally:
+        with in_pdfium():
+            document.close()
+
+
+class _Sink:
+    """A file for pdfium to write to; it keeps the error that pdfium would lose."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.error = file, cast("OSError | None", None)
+
+    def write(self, data: Any) -> None:
+        """Write all of the data, unless an earlier write failed."""
+        left = memoryview(data)
+        try:
+            while left and not self.error:
+                left = left[self.file.write(left) :]
+        except OSError as error:
+            self.error = error
 
 
 # A font to stand for any invisible text: glyph 1 is a box half an em wide, glyph 2 one of a whole em.
@@ -61,15 +113,10 @@ def _pdf_page(document: Any, result: Result) -> None:
         raise BadOutput(
             f"page {result.number} of {result.origin!r} has no image, which a PDF shows: read the page again"
         )
-    image = result.image if result.image.mode in ("L", "RGB") else result.image.convert("RGB")
-    jpeg = io.BytesIO()
-    try:
-        image.save(jpeg, "JPEG", quality=85)
-    except OSError as error:
-        raise BadOutput(
-            f"page {result.number} of {result.origin!r} ({image.size}) won't go into a PDF: {error}"
-        ) from error
+    jpeg = _jpeg(result.image)
     across, down = (72 / dpi for dpi in _dpi(result.image))
+    shrunk = min(1.0, WIDEST_PAGE / max(result.width * across, result.height * down))
+    across, down = across * shrunk, down * shrunk
     width, height = result.width * across, result.height * down
     rows = (row for paragraph in paragraphs(result.transcript.lines) for row in paragraph)
     spaced = [
@@ -77,14 +124,24 @@ def _pdf_page(document: Any, result: Result) -> None:
         for row in rows
         for text, quad in _spaced(row)
     ]
-    with closing(document.new_page(width, height)) as page:
+    with in_pdfium(), closing(document.new_page(width, height)) as page:
         picture = pypdfium2.PdfImage.new(document)
-        with uninterrupted():
-            picture.load_jpeg(jpeg, inline=True)
+        picture.load_jpeg(jpeg, inline=True)
         picture.set_matrix(pypdfium2.PdfMatrix().scale(width, height))
         page.insert_obj(picture)
         _add_text(document, page, spaced)
         page.gen_content()
+
+
+def _jpeg(image: Image.Image) -> io.BytesIO:
+    """The image as a JPEG, smaller where a JPEG can't be as large."""
+    image = image if image.mode in ("L", "RGB") else image.convert("RGB")
+    if max(image.size) > WIDEST_JPEG:
+        width, height = (max(1, side * WIDEST_JPEG // max(image.size)) for side in image.size)
+        image = image.resize((width, height))
+    jpeg = io.BytesIO()
+    image.save(jpeg, "JPEG", quality=85)
+    return jpeg
 
 
 def _dpi(image: Image.Image) -> tuple[float, float]:

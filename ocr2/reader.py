@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ocr2 import files
-from ocr2.errors import BadPrompt
+from ocr2.errors import BadInput, BadPrompt, OcrError
 from ocr2.types import Page, Prompt, Transcript
 
 if TYPE_CHECKING:
@@ -43,14 +43,19 @@ class Reader:
         self.model = model
 
     def answer(self, page: Page, prompt: Prompt | None = None) -> Transcript:
-        """The transcript of one page."""
+        """The transcript of one page. Raises BadInput where the model fails on it, out of memory for instance."""
         prompt = prompt or Prompt()
         if prompt != Prompt():
             raise BadPrompt(
                 f"this model reads whole pages as plain text and can't answer {prompt}: leave the prompt out"
             )
         began = time.perf_counter()
-        read = self.model.read(page.image, page.number, page.origin)
+        try:
+            read = self.model.read(page.image, page.number, page.origin)
+        except OcrError:
+            raise
+        except Exception as error:
+            raise _unreadable(page, error) from error
         seconds = time.perf_counter() - began
         return Transcript(read.text, "text", prompt, "eos", _score(read.lines), read.lines, seconds)
 
@@ -80,6 +85,16 @@ class Reader:
             lines=lines,
             seconds=sum(answer.seconds for answer in answers),
         )
+
+
+def _unreadable(page: Page, error: Exception) -> BadInput:
+    """What to tell of a page that the model failed on."""
+    name = "standard input" if page.origin == "-" else page.origin or "the input"
+    width, height = page.image.size
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return BadInput(
+        f"{name}, page {page.number} ({width}×{height} pixels) can't be read: {reason}; scale it down, or report it"
+    )
 
 
 def _score(lines: tuple[Line, ...]) -> float:

@@ -6,7 +6,6 @@ Coordinates are pixels of the page they belong to, x to the right, y down, unles
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from ocr2.errors import BadPrompt
@@ -153,4 +152,4 @@ class Sample:
 
 def join(lines: tuple[Line, ...]) -> str:
     """The text of lines in reading order: each line's text, then what stands between it and the next."""
-    return "".join(line.text + (line.end if after else "") for line, after in pairwise((*lines, None)) if line)
+    return "".join(f"{line.text}{line.end}" for line in lines[:-1]) + (lines[-1].text if lines else "")

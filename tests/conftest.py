@@ -50,11 +50,17 @@ class Fake:
 
 
 def fake_run(
-    model: Fake, *inputs: Path | str, to: Path, resume: bool = False, pages: str | None = None, dpi: int = 20
+    model: Fake,
+    *inputs: Path | str,
+    to: Path,
+    form: str | None = None,
+    resume: bool = False,
+    pages: str | None = None,
+    dpi: int = 20,
 ) -> cli._Run:
-    """`ocr2 read INPUTS -o TO` with that model."""
+    """`ocr2 read INPUTS -o TO --to FORM` with that model."""
     with tqdm(total=0, disable=True) as bar:
-        run = cli._Run(Reader(model), "fake", cli._format(None, str(to)), pages, dpi, bar)
+        run = cli._Run(Reader(model), "fake", cli._format(form, str(to)), pages, dpi, bar)
         cli._read(run, [str(given) for given in inputs], str(to), resume)
     return run
 

@@ -204,9 +204,9 @@ def test_odd_names_in_every_output(ocr2: Command, tmp_path: Path, title: Image.I
     for to in cli.FORMATS:
         ran = ocr2("read", odd, "--to", to, "-o", tmp_path / "out")
         assert (ran.status, ran.err) == (0, [])
-    records = json.loads((tmp_path / "out" / odd.with_suffix(".json").name).read_bytes())
+    records = json.loads((tmp_path / "out" / f"{odd.name}.json").read_bytes())
     assert [record["text"] for record in records] == [TITLE]
-    ET.parse(tmp_path / "out" / odd.with_suffix(".hocr").name)
+    ET.parse(tmp_path / "out" / f"{odd.name}.hocr")
 
 
 # Bad output
@@ -215,15 +215,15 @@ def test_odd_names_in_every_output(ocr2: Command, tmp_path: Path, title: Image.I
 def test_places_that_cannot_be_written(ocr2: Command, tmp_path: Path, good: Path) -> None:
     (tmp_path / "device.txt").symlink_to("/dev/null")
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "good.txt").mkdir()
+    (tmp_path / "out" / "good.png.txt").mkdir()
     before = sorted(tmp_path.rglob("*"))
     for output, wrong in [
         ("no/x.txt", "no/x.txt can't be written (No such file or directory): expected a folder that exists"),
         ("good.png/x.txt", "good.png/x.txt can't be written (Not a directory): expected a folder that exists"),
         ("device.txt", "device.txt is a folder or a device: expected the name of a file"),
-        ("out", "out/good.txt is a folder or a device: expected the name of a file"),
+        ("out", "out/good.png.txt is a folder or a device: expected the name of a file"),
         (f"{'x' * 300}.txt", "(File name too long): expected a folder"),
-        ("/dev/null", "/dev/null/good.txt can't be written (Not a directory): expected a folder that exists"),
+        ("/dev/null", "/dev/null/good.png.txt can't be written (Not a directory): expected a folder that exists"),
     ]:
         ran = ocr2("read", good, "-o", tmp_path / output)
         assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
@@ -236,7 +236,13 @@ def test_no_input_is_overwritten(ocr2: Command, tmp_path: Path) -> None:
     (tmp_path / "x.pdf").write_bytes(data)
     (tmp_path / "link.pdf").symlink_to("x.pdf")
     before = sorted(tmp_path.rglob("*"))
-    for inputs, output, named in [("x.pdf", "x.pdf", "x.pdf"), ("x.pdf", "link.pdf", "link.pdf"), ("", "", "link.pdf")]:
+    shutil.copy(tmp_path / "x.pdf", tmp_path / "x.pdf.pdf")
+    before.append(tmp_path / "x.pdf.pdf")
+    for inputs, output, named in [
+        ("x.pdf", "x.pdf", "x.pdf"),
+        ("x.pdf", "link.pdf", "link.pdf"),
+        ("", "", "x.pdf.pdf"),
+    ]:
         ran = ocr2("read", tmp_path / inputs, "--to", "pdf", "-o", tmp_path / output)
         assert (ran.status, ran.out) == (2, b"")
         assert ran.err == [f"ocr2: {tmp_path / named} is one of the inputs: write to another file or folder"]
@@ -261,13 +267,48 @@ def test_a_full_disk_then_room_again(tmp_path: Path, ocr2: Command) -> None:
     )
     assert os.listdir(tmp_path) == ["x.pdf.partial"]
     ran = shell("ulimit -f 16; $OCR2 $PAGE -o x.pdf --resume", cwd=tmp_path)
-    assert (ran.returncode, ran.stdout) == (2, b"")
-    assert ran.stderr.decode().startswith("ocr2: x.pdf can't be written (File too large): expected a folder that")
+    assert (ran.returncode, ran.stdout) == (1, b"")
+    told = r"ocr2: a PDF can't be written in \S+ \(File too large\), where it is put together: make room, or .*\n"
+    assert re.fullmatch(told, ran.stderr.decode())
     assert os.listdir(tmp_path) == ["x.pdf.partial"]
     assert len((tmp_path / "x.pdf.partial").read_bytes().splitlines()) == 2
     ran = ocr2("read", PAGE, "-o", tmp_path / "x.pdf", "--resume")
     assert (ran.status, ran.err, os.listdir(tmp_path)) == (0, [], ["x.pdf"])
     assert TITLE in text_of((tmp_path / "x.pdf").read_bytes())[0]
+
+
+def test_one_result_that_cannot_be_written_does_not_stop_the_others(
+    ocr2: Command, tmp_path: Path, title: Image.Image
+) -> None:
+    for name in "abc":
+        title.save(tmp_path / f"{name}.png")
+    (tmp_path / "out" / "b.png.txt").mkdir(parents=True)
+    ran = ocr2("read", tmp_path, "-o", tmp_path / "out")
+    assert (ran.status, ran.out) == (1, b"")
+    assert ran.err == [f"ocr2: {tmp_path}/out/b.png.txt is a folder or a device: expected the name of a file"]
+    assert (tmp_path / "out" / "a.png.txt").read_text() == (tmp_path / "out" / "c.png.txt").read_text() == TITLE + "\n"
+
+
+def test_one_source_that_goes_away_does_not_stop_the_others(tmp_path: Path) -> None:
+    class Unlinking(Fake):
+        def read(self, image: Image.Image, number: int = 1, origin: str = "") -> object:
+            if origin.endswith("a.png"):
+                Path(origin).unlink()
+            return super().read(image, number, origin)
+
+    for name in "ab":
+        Image.new("L", (8, 4)).save(tmp_path / f"{name}.png")
+    run = fake_run(Unlinking(), tmp_path / "a.png", tmp_path / "b.png", to=tmp_path / "out", form="pdf")
+    assert (run.read, run.failed) == (2, 1)
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.png.pdf.partial", "b.png.pdf"]
+
+
+def test_the_status_tells_what_an_error_at_the_end_left(ocr2: Command, tmp_path: Path, good: Path) -> None:
+    """One page was shown before standard output was full, the second was not."""
+    ran = shell("ulimit -f 8; $OCR2 $PAGE $PAGE $PAGE $PAGE $PAGE $PAGE --to jsonl > out", cwd=tmp_path)
+    assert (ran.returncode, ran.stderr.count(b"\n")) == (1, 1)
+    assert ran.stderr.decode().startswith("ocr2: standard output can't be written (File too large): make room")
+    assert (tmp_path / "out").stat().st_size == 8192
 
 
 def test_a_closed_pipe_ends_the_run_quietly(tmp_path: Path) -> None:
@@ -430,7 +471,7 @@ def test_a_folder_of_results(ocr2: Command, tmp_path: Path, title: Image.Image) 
     ran = ocr2("read", *inputs, "-o", tmp_path / "out")
     assert (ran.status, ran.out, len(ran.err)) == (1, b"", 1)
     results = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    names = ["a.png.txt", "a.txt", "b.png-2.txt", "b.png.txt", "b.txt", "deep/er/a.txt"]
+    names = ["a.jpg.txt", "a.png.txt", "b.png-2.txt", "b.png-3.txt", "b.png.txt", "deep/er/a.tif.txt"]
     assert sorted(str(path.relative_to(tmp_path / "out")) for path in results) == names
     assert {path.read_text() for path in results} == {TITLE + "\n"}
 
@@ -443,7 +484,48 @@ def test_which_result_is_whose(tmp_path: Path, title: Image.Image) -> None:
     for output in ("new/and/deep", "out.d"):
         fake_run(Fake(), tmp_path, to=tmp_path / output)
         texts = {path.name: path.read_text().split()[0] for path in (tmp_path / output).iterdir()}
-        assert texts == {"a.txt": "a.jpg", "a.jpg.txt": "a.jpg.png", "a.png.txt": "a.png"}
+        assert texts == {f"{name}.txt": name for name in ("a.jpg", "a.jpg.png", "a.png")}
+
+
+def test_results_of_names_that_differ_in_case_only(tmp_path: Path) -> None:
+    """They would be one file on some disks."""
+    inputs = [str(tmp_path / name) for name in ("one/A.png", "two/a.PNG", "A/b.png", "a/B.png", "x/ß.png", "y/SS.png")]
+    names = [target.name for _, target in cli._targets(inputs, tmp_path / "out", ".txt")]
+    assert names == ["A.png.txt", "a.PNG-2.txt", "b.png.txt", "B.png-2.txt", "ß.png.txt", "SS.png-2.txt"]
+
+
+@pytest.mark.parametrize(
+    ("output", "folder"),
+    [
+        ("results.v2/", True),
+        ("scans.pdf/", True),
+        (f"scans.pdf{os.sep}", True),
+        ("out", True),
+        ("there.pdf", True),
+        ("x.pdf", False),
+        ("a.b/x.txt", False),
+    ],
+)
+def test_what_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, folder: bool) -> None:
+    (tmp_path / "there.pdf").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert cli._is_folder(output) is folder
+    assert cli._format(None, output) == ("text" if folder else cli._format(None, Path(output).name))
+
+
+@pytest.mark.parametrize("output", ["results.v2/", "scans.pdf/"])
+def test_a_folder_with_a_suffix(ocr2: Command, tmp_path: Path, good: Path, output: str) -> None:
+    ran = ocr2("read", good, "-o", f"{tmp_path}/{output}")
+    assert (ran.status, ran.err) == (0, [])
+    assert (tmp_path / output / "good.png.txt").read_text() == TITLE + "\n"
+
+
+def test_a_dash_is_standard_output(ocr2: Command, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(good.parent)
+    ran = ocr2("read", good, "-o", "-")
+    assert (ran.status, ran.out.decode(), ran.err) == (0, TITLE + "\n", [])
+    assert ocr2("read", good, "-o", "-", "--resume").status == 2
+    assert os.listdir() == ["good.png"]
 
 
 def test_pages_of_a_pdf(ocr2: Command, tmp_path: Path) -> None:
@@ -634,3 +716,13 @@ def test_a_journal_of_other_options(ocr2: Command, tmp_path: Path, good: Path) -
     assert journal.read_bytes() == before
     assert ocr2("read", good, "-o", out, "--dpi", "100").status == 0
     assert (out.read_text(), journal.exists()) == (TITLE + "\n", False)
+
+
+def test_a_file_that_is_whole_is_left_as_it_is(ocr2: Command, tmp_path: Path, good: Path) -> None:
+    out = tmp_path / "x.jsonl"
+    out.write_text("whole")
+    ran = ocr2("read", good, "-o", out, "--resume")
+    assert (ran.status, ran.out, out.read_text()) == (0, b"", "whole")
+    assert ran.err == [f"ocr2: {out} is whole already: left as it is; leave --resume out to read anew"]
+    for _ in range(2):
+        assert ocr2("read", good, "-o", tmp_path / "out", "--resume").err == []

@@ -135,6 +135,13 @@ def test_a_tall_image_is_looked_at_in_windows_that_find_every_line_once() -> Non
     assert np.diff(tops) == pytest.approx(80, abs=2)
 
 
+def test_flat_images_do_not_swell() -> None:
+    network = Network()
+    detect(np.full((2, 400_000, 3), 255, np.uint8), network, CONFIG)
+    detect(np.full((90_000, 2, 3), 255, np.uint8), network, CONFIG)
+    assert all(h * w <= 4 * CONFIG.pixels for h, w in network.sizes)
+
+
 def test_tiny_images() -> None:
     assert detect(np.full((1, 1, 3), 255, np.uint8), Network(), CONFIG) == []
     assert detect(np.full((1, 5000, 3), 255, np.uint8), Network(), CONFIG) == []

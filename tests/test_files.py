@@ -9,6 +9,7 @@ import os
 import struct
 import sys
 import threading
+import time
 import warnings
 import zlib
 from pathlib import Path
@@ -125,6 +126,14 @@ def test_content_decides_not_the_suffix(tmp_path: Path) -> None:
     assert left_right(first(path), RED, BLUE)
     (tmp_path / "y.png").write_bytes(b"\n" * 100 + sheets((72, 72)))
     assert first(tmp_path / "y.png").size == (200, 200)
+
+
+def test_an_image_that_mentions_pdf_is_an_image(tmp_path: Path) -> None:
+    path = saved(tmp_path / "x.jpg", halves(), comment=b"made from a %PDF-1.7", quality=95)
+    assert b"%PDF-1.7" in path.read_bytes()[:1024]
+    assert left_right(first(path), RED, BLUE, off=8)
+    bomb = png(30000, 30000, data=zlib.compress(b"%PDF-1.7"))
+    assert "is too large: 900000000 pixels" in complaint(lambda: pages(bomb[:41] + b"%PDF" + bomb[41:]))
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".mpo"])
@@ -335,13 +344,29 @@ def test_filled_in_form_fields_are_drawn() -> None:
     assert left_right(first(pdf("/MediaBox[0 0 72 72]/Annots[20 0 R]", more=field)), RED, WHITE)
 
 
-@pytest.mark.parametrize("size", [(14173, 14173), (14400, 3), (0.001, 14400), (0.1, 0.1), (841.89, 595.28)])
-def test_no_pdf_page_is_too_large_or_too_small(size: tuple[float, float]) -> None:
-    image = first(sheets(size))
-    assert 1 <= min(image.size) <= max(image.size) <= files.LONGEST
-    if max(size) > 1300:
-        assert max(image.size) == files.LONGEST
-        assert image.info["dpi"][0] == pytest.approx(files.LONGEST / max(size) * 72, rel=1e-3)
+@pytest.mark.parametrize(
+    ("size", "dpi", "drawn"),
+    [
+        ((841.89, 595.28), 200, 200),
+        ((14173, 14173), 200, 17.6),
+        ((612, 14400), 200, 84),
+        ((14400, 3), 200, 150),
+        ((0.001, 14400), 200, 150),
+        ((0.1, 0.1), 200, 200),
+        ((612, 792), 2400, 358.2),
+    ],
+)
+def test_no_pdf_page_is_too_large_or_too_small(size: tuple[float, float], dpi: int, drawn: float) -> None:
+    (page,) = pages(sheets(size), dpi=dpi)
+    width, height = page.image.size
+    assert 1 <= min(width, height) <= max(width, height) <= files.LONGEST
+    assert (width - 1) * (height - 1) <= files.MOST_PIXELS
+    assert page.image.info["dpi"] == pytest.approx((drawn, drawn), rel=1e-3)
+
+
+def test_a_pdf_page_without_area() -> None:
+    data = pdf("/MediaBox[0 0 72 72]/CropBox[100 100 200 200]")
+    assert complaint(lambda: first(data)).startswith("the input can't be read: a page without area; expected PNG")
 
 
 def test_pages_are_drawn_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,6 +445,30 @@ def test_threads(tmp_path: Path) -> None:
         thread.join()
     assert counts == [40] * 6
     assert warnings.filters == before
+
+
+def test_one_thread_at_a_time_is_in_pdfium() -> None:
+    """And threads go on with each other's pages half read: nothing is locked between two pages."""
+    inside: list[int] = []
+    most: list[int] = []
+
+    def call() -> None:
+        for _ in pages(sheets((72, 72), (72, 72)), dpi=20):
+            with files.in_pdfium(), files.in_pdfium():
+                inside.append(1)
+                time.sleep(0.001)
+                most.append(len(inside))
+                inside.pop()
+
+    book = pages(sheets((72, 72), (72, 72)), dpi=20)
+    next(book)
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert most == [1] * 8
+    assert next(book).number == 2
 
 
 # Sources
@@ -671,8 +720,16 @@ def test_inputs_pass_through(tmp_path: Path) -> None:
     assert "doesn't exist" in complaint(lambda: pages(found[4]))
 
 
-def test_a_folder_that_cannot_be_listed_is_reported(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(files._below(tmp_path / "vanished")) == [tmp_path / "vanished"]
+
+    def refused(path: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(os, "scandir", refused)  # the superuser, who may run this, is never refused
+    assert complaint(lambda: pages(tmp_path)) == (
+        f"{tmp_path} is a folder that can't be listed (Permission denied): make it readable"
+    )
 
 
 # Writing

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def test_the_embedded_config_says_everything() -> None:
     assert read_config(WEIGHTS) == PipelineConfig()
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("detector", "PP-OCRv6_det_small"), ("classifier", "ch_ppocr_mobile_v2.0_cls_mobile")],
+)
+def test_the_networks_are_those_of_rapidocr(ours: str, theirs: str) -> None:
+    spec = find_spec("rapidocr")
+    if spec is None or spec.origin is None:
+        pytest.skip("pip install 'ocr2[bench]'")
+    original = Path(spec.origin).parent / "models" / f"{theirs}.onnx"
+    assert (WEIGHTS / f"{ours}.onnx").read_bytes() == original.read_bytes()
+
+
 def test_a_folder_is_a_model(folder: Path) -> None:
     changed(folder, drop_below=0.25, detector__pixels=500_000)
     (folder / "classifier.onnx").unlink()
@@ -54,6 +67,8 @@ def test_a_folder_is_a_model(folder: Path) -> None:
         ({"detector__mean": [1]}, r"mean is \[1\]"),
         ({"recognizer__tallness": 3}, "tallness"),
         ({"detector": 5}, "can't be read"),
+        ({"detector__pixels": -1}, "expected pixels from 1024 on"),
+        ({"recognizer__squeeze": 2.0}, "0 < squeeze <= 1"),
     ],
 )
 def test_nonsense_in_the_config_is_named(folder: Path, values: dict[str, object], said: str) -> None:
@@ -96,6 +111,9 @@ def test_a_recogniser_that_does_not_say_what_it_reads(folder: Path) -> None:
     del model.metadata_props[:]
     onnx.save(model, path)
     with pytest.raises(BadCheckpoint, match=r"list its characters in .*characters\.txt"):
+        load(str(folder))
+    (folder / "characters.txt").write_text("中文\n", encoding="gbk")
+    with pytest.raises(BadCheckpoint, match="expected UTF-8"):
         load(str(folder))
     (folder / "characters.txt").write_text("a\nb\nc\n", encoding="utf-8")
     with pytest.raises(BadCheckpoint, match="tells 18710 characters apart, not 5"):

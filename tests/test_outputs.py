@@ -2,7 +2,9 @@
 
 import io
 import json
+import random
 import re
+import tempfile
 import xml.etree.ElementTree as ET
 
 import pypdfium2
@@ -12,7 +14,8 @@ from pypdfium2 import raw
 
 from ocr2.errors import BadInput, BadOutput
 from ocr2.layout import words
-from ocr2.outputs import FORMATS, Result
+from ocr2.outputs import FORMATS
+from ocr2.result import Result
 from ocr2.types import Box, Line, Page, Prompt, Quad, Transcript, join
 
 WIDTH, HEIGHT = 600, 800
@@ -424,8 +427,36 @@ def test_pdf_needs_a_page_and_an_image():
         list(FORMATS["pdf"]([]))
     with pytest.raises(BadOutput, match="has no image"):
         list(FORMATS["pdf"]([LATIN]))
-    with pytest.raises(BadOutput, match="won't go into a PDF"):
-        list(FORMATS["pdf"]([Result("", 1, 70000, 1, Transcript(""), Image.new("L", (70000, 1)))]))
+
+
+@pytest.mark.parametrize(("size", "pixels"), [((70000, 40), (65500, 37)), ((1, 70000), (1, 65500))])
+def test_pdf_takes_images_that_are_too_long_for_a_jpeg(size, pixels):
+    """Smaller, on a page that is not too long for a PDF, with the text where it was."""
+    width, height = size
+    line = at("a long line", 0, 0, width, height)
+    image = Image.new("L", size, 255)
+    image.info["dpi"] = (100, 200)
+    read = Result("", 1, width, height, Transcript("a long line", lines=(line,)), image)
+    with pypdfium2.PdfDocument(b"".join(FORMATS["pdf"]([drawn(LATIN), read]))) as document:
+        page = document[1]
+        assert max(page.get_size()) == 14400
+        assert page.get_width() / page.get_height() == pytest.approx(2 * width / height, rel=1e-3)
+        (shown,) = page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE])
+        assert shown.get_px_size() == pixels
+        assert shown.get_bounds() == pytest.approx((0, 0, *page.get_size()), abs=0.01)
+        assert page.get_textpage().get_text_range() == "a long line"
+
+
+def test_pdf_comes_in_pieces_by_way_of_a_file(tmp_path, monkeypatch):
+    noise = Image.frombytes("RGB", (1000, 1000), random.Random(0).randbytes(3_000_000))
+    read = Result("", 1, 1000, 1000, Transcript(""), noise)
+    chunks = list(FORMATS["pdf"]([read] * 2))
+    assert [len(chunk) for chunk in chunks[:-1]] == [2**20] * (len(chunks) - 1)
+    with pypdfium2.PdfDocument(b"".join(chunks)) as document:
+        assert len(document) == 2
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(BadOutput, match=r"gone \(No such file or directory\), where it is put together: make room"):
+        list(FORMATS["pdf"]([read]))
 
 
 # All of them

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from ocr2.files import pages
+from ocr2.layout import words
 from ocr2.metrics import edit_distance, plain
 from ocr2.ppocr.load import load
 from ocr2.ppocr.pipeline import Pipeline, rectify
@@ -72,6 +73,27 @@ def test_lines_say_where_they_are_and_how_sure() -> None:
         assert line.box.x0 == pytest.approx(ink[0], abs=15)
         assert line.box.x1 == pytest.approx(ink[2], abs=15)
         assert line.box.y0 < top + ink[1] + 5 < top + ink[3] - 5 < line.box.y1
+
+
+def of_ink(image: Image.Image) -> tuple[int, int]:
+    """Where the ink begins and ends, from left to right."""
+    found = Image.eval(image.convert("L"), lambda value: 255 if value < 128 else 0).getbbox()
+    assert found is not None
+    return found[0], found[2]
+
+
+@pytest.mark.parametrize("box", [(0, 0, 900, 220), (50, 45, 250, 95)], ids=["page", "strip"])
+@pytest.mark.parametrize("text", ["To be", "Hello world", "it is so very long"])
+def test_words_lie_over_their_ink(text: str, box: tuple[int, int, int, int]) -> None:
+    image = printed(text, "").crop((box[0], box[1], 600 if len(text) > 12 else box[2], box[3]))
+    font, first = ImageFont.load_default(32), text.split()[0]
+    start, stop = of_ink(image)
+    (line,) = pipeline().read(image).lines
+    found = [(word, min(x for x, _ in quad), max(x for x, _ in quad)) for word, quad in words(line)]
+    assert [word for word, _, _ in found] == text.split()
+    assert found[0][1] == pytest.approx(start, abs=12)
+    assert found[0][2] == pytest.approx(start + font.getlength(first), abs=12)
+    assert found[-1][2] == pytest.approx(stop, abs=24)
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270, 4, -8])

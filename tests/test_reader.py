@@ -9,6 +9,7 @@ import sys
 import types
 from typing import TYPE_CHECKING
 
+import cv2
 import pytest
 from conftest import EXAMPLES, Fake
 from PIL import Image
@@ -178,6 +179,40 @@ def test_prompts_that_the_model_cannot_answer(prompt: Prompt) -> None:
         assert message.startswith("this model reads whole pages as plain text and can't answer Prompt(")
         assert message.endswith("leave the prompt out")
     assert fake.pages == []
+
+
+class Failing:
+    """A model that fails."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def read(self, image: Image.Image, number: int = 1, origin: str = "") -> Page:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "MemoryError"),
+        (RuntimeError("\n bad allocation \nat node 7"), "bad allocation"),
+        (cv2.error("too wide"), "too wide"),
+    ],
+)
+def test_a_page_that_the_model_fails_on(error: Exception, reason: str) -> None:
+    page = Page(Image.new("RGB", (9, 5)), number=3, origin="scan.png")
+    with pytest.raises(BadInput) as caught:
+        Reader(Failing(error)).answer(page)
+    assert str(caught.value) == (f"scan.png, page 3 (9×5 pixels) can't be read: {reason}; scale it down, or report it")
+    assert caught.value.__cause__ is error
+    assert complaint(lambda: Reader(Failing(error)).read(page.image)).startswith("the input, page 1 (9×5 pixels) can't")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BadCheckpoint("x")])
+def test_other_errors_of_the_model_come_as_they_are(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        Reader(Failing(error)).read(Image.new("RGB", (9, 5)))
+    assert caught.value is error
 
 
 def test_what_cannot_be_read(tmp_path: Path, reader: Reader) -> None:

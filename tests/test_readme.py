@@ -12,7 +12,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()]
-LEAVES = {"searchable.pdf": b"%PDF", "texts/photo.json": b"PUT IT BACK ALIVE", "all.jsonl": b"universally acknowledged"}
+LEAVES = {
+    "searchable.pdf": b"%PDF",
+    "texts/photo.jpg.json": b"PUT IT BACK ALIVE",
+    "all.jsonl": b"universally acknowledged",
+}
 """Files that the commands write, and what is in them."""
 SHOWN = {
     "photo.jpg": "PUT IT BACK ALIVE",

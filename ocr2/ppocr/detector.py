@@ -46,6 +46,12 @@ class DetectorConfig:
     most: int = 3000
     """At the most so many boxes a page."""
 
+    def __post_init__(self) -> None:
+        if self.pixels < STRIDE**2 or self.enlarge <= 0 or self.smallest < 0 or self.unclip < 0 or self.most < 1:
+            raise ValueError(f"{self}: expected pixels from {STRIDE**2} on, enlarge > 0, most from 1 on, none negative")
+        if not (0 <= self.threshold < 1 and 0 <= self.box_threshold <= 1 and all(s > 0 for s in self.std)):
+            raise ValueError(f"{self}: expected thresholds from 0 to 1, and std above 0")
+
 
 def detect(image: np.ndarray, network: Callable[[np.ndarray], np.ndarray], config: DetectorConfig) -> list[Quad]:
     """The quads of the text lines on an image (H, W, 3) of blue, green, red bytes, in pixels of the image.
@@ -88,6 +94,8 @@ def _at(
     """The corners (4, 2) of the lines that the network sees in the image at that scale."""
     height, width = image.shape[:2]
     h, w = (max(STRIDE, round(side * ratio / STRIDE) * STRIDE) for side in (height, width))
+    if h * w > 4 * config.pixels:  # very flat or very narrow
+        h, w = (min(side, 4 * config.pixels // STRIDE) // STRIDE * STRIDE for side in (h, w))
     scaled = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
     probability = network(_normalized(scaled, config))[0, 0]  # (h, w)
     scale = np.array([width / w, height / h], np.float32)
@@ -102,7 +110,7 @@ def boxes(probability: np.ndarray, config: DetectorConfig) -> list[np.ndarray]:
         mask = cv2.dilate(mask, np.ones((2, 2), np.uint8))
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     found = []
-    for contour in contours[: config.most]:
+    for contour in contours:
         center, (w, h), angle = cv2.minAreaRect(contour)
         if min(w, h) < 3 or _mean_inside(probability, cv2.boxPoints((center, (w, h), angle))) < config.box_threshold:
             continue
@@ -110,7 +118,7 @@ def boxes(probability: np.ndarray, config: DetectorConfig) -> list[np.ndarray]:
         grow = w * h * config.unclip / (w + h)  # 2 · area · unclip / perimeter: once on either side
         if min(w, h) + grow >= 5:
             found.append(clockwise(cv2.boxPoints((center, (w + grow, h + grow), angle))))
-    return found
+    return found[-config.most :]  # contours come from the foot of the page
 
 
 def clockwise(corners: np.ndarray) -> np.ndarray:

@@ -183,7 +183,10 @@ def _alphabet(recognizer: onnxruntime.InferenceSession, characters: Path) -> lis
             raise BadCheckpoint(
                 f"{characters.parent}: recognizer.onnx doesn't say what it reads: list its characters in {characters}"
             )
-        listed = characters.read_text(encoding="utf-8")
+        try:
+            listed = characters.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise BadCheckpoint(f"{characters} can't be read: {error}; expected UTF-8, a character a line") from error
     return ["", *listed.removesuffix("\n").replace("\r\n", "\n").split("\n"), " "]
 
 
@@ -192,7 +195,11 @@ def _check(pipeline: Pipeline, folder: Path) -> None:
     height, classes = pipeline.config.recognizer.height, len(pipeline.alphabet)
     try:
         text = pipeline.detector(np.zeros((1, 3, 64, 64), np.float32))
-        ways = pipeline.classifier(np.zeros((1, 3, *CLASSIFIER), np.float32)) if pipeline.classifier else None
+        ways = (
+            pipeline.classifier(np.zeros((1, 3, CLASSIFIER.height, CLASSIFIER.longest), np.float32))
+            if pipeline.classifier
+            else None
+        )
         characters = pipeline.recognizer(np.zeros((1, 3, height, 64), np.float32))
     except Exception as error:
         raise BadCheckpoint(f"{folder}: a network doesn't take an image: {str(error).splitlines()[0]}") from error

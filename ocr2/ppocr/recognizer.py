@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 _BOUNDARY = re.compile("[\u3400-\u9fff](?=[A-Za-z0-9])|[A-Za-z0-9](?=[\u3400-\u9fff])")
-"""Where Chinese and Latin meet without a space."""
+"""Where Chinese characters (not their punctuation, which brings its own space) and Latin meet without a space."""
 _GAP = 0.2
 """A printed space between Chinese and Latin is wider than this share of the line's height; other gaps are narrower."""
 
@@ -32,6 +32,10 @@ class RecognizerConfig:
     longest: int = 4096
     """Wider lines are squeezed to this width: memory stays bounded."""
 
+    def __post_init__(self) -> None:
+        if self.height < 8 or not 0 < self.squeeze <= 1 or not 1 <= self.shortest <= self.longest:
+            raise ValueError(f"{self}: expected a height from 8 on, 0 < squeeze <= 1, 1 <= shortest <= longest")
+
 
 class Recognized(NamedTuple):
     """A line's text, its score (its characters' mean probability) and where along the line each of them is, 0 to 1."""
@@ -41,11 +45,16 @@ class Recognized(NamedTuple):
     centers: tuple[float, ...]
 
 
+def line_width(image: np.ndarray, config: RecognizerConfig) -> int:
+    """How many columns of the network's input a rectified line (H, W, 3) fills; padding comes after them."""
+    height, width = image.shape[:2]
+    w: int = math.ceil(config.height * width / height)
+    return min(w, config.longest, max(config.shortest, round(w * config.squeeze)))
+
+
 def line_input(image: np.ndarray, config: RecognizerConfig) -> np.ndarray:
     """A rectified line (H, W, 3) of blue, green, red bytes as the network's input (1, 3, h, w), −1 to 1."""
-    height, width = image.shape[:2]
-    w = math.ceil(config.height * width / height)
-    w = min(w, config.longest, max(config.shortest, round(w * config.squeeze)))
+    height, w = image.shape[0], line_width(image, config)
     shrinks = height > config.height
     scaled = cv2.resize(image, (w, config.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     out = np.zeros((1, 3, config.height, max(w, config.shortest)), np.float32)
@@ -53,8 +62,11 @@ def line_input(image: np.ndarray, config: RecognizerConfig) -> np.ndarray:
     return out
 
 
-def decode(probabilities: np.ndarray, alphabet: list[str]) -> Recognized:
-    """The likeliest text by greedy CTC decoding of (T, C): repeats collapse, blanks go."""
+def decode(probabilities: np.ndarray, alphabet: list[str], filled: float = 1.0) -> Recognized:
+    """The likeliest text by greedy CTC decoding of (T, C): repeats collapse, blanks go.
+
+    `filled` is the share of the steps that the line fills; the others are padding.
+    """
     steps, _ = probabilities.shape
     best = probabilities.argmax(1)
     keep = np.flatnonzero((best != 0) & (np.diff(best, prepend=0) != 0))
@@ -62,7 +74,7 @@ def decode(probabilities: np.ndarray, alphabet: list[str]) -> Recognized:
     left, right = len(text) - len(text.lstrip()), len(text.rstrip())
     text, keep = text[left:right], keep[left:right]
     score = float(probabilities[keep, best[keep]].mean()) if len(keep) else 0.0
-    return Recognized(text, score, tuple((keep + 0.5) / steps))
+    return Recognized(text, score, tuple(np.minimum((keep + 0.5) / (steps * filled), 1).tolist()))
 
 
 def spaced(read: Recognized, image: np.ndarray) -> Recognized:

@@ -1,10 +1,12 @@
 """The embedded recogniser, made from the one that RapidOCR ships: its wide convolutions in 8 bits, all else as it was.
 
-    pip install 'ocr2[quantize]' 'rapidocr==3.10.*'
-    python -m ocr2.ppocr.quantize SITE-PACKAGES/rapidocr/models examples/*.p* OUT
+    pip install 'ocr2[quantize]'
+    python -m ocr2.recipes.quantize SITE-PACKAGES/rapidocr/models examples/page.png examples/photo.jpg \\
+        examples/two-pages.pdf OUT
 
-The lines on the given pages calibrate the ranges of the activations. Reads 1.6 times as fast on a processor with VNNI,
-with the same text: benchmarks/readers.py shows both.
+The lines on the given pages calibrate the ranges of the activations, as they are and as they might be on a photo: with
+plain pages alone, every second error on photographed words is new. Expect lines of 900 columns in 0.6 of the time on a
+processor with VNNI, and an edit distance on pages that is the original's within 0.002.
 """
 
 from __future__ import annotations

@@ -1,0 +1,126 @@
+"""One page as it was read, and its JSON: what writers are given, and what the journal keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
+
+from ocr2.errors import BadInput, BadPrompt
+from ocr2.types import Box, Line, Page, Prompt, Quad, Stop, Transcript
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One page as it was read: all that a writer needs."""
+
+    origin: str
+    """The file the page came from."""
+    number: int
+    """1 for the first page of its file."""
+    width: int
+    height: int
+    transcript: Transcript
+    image: Image.Image | None = None
+    """The page itself; only the PDF writer needs it."""
+
+    @classmethod
+    def of(cls, page: Page, transcript: Transcript) -> Result:
+        """The result of reading `page`."""
+        return cls(page.origin, page.number, *page.image.size, transcript, page.image)
+
+    def to_json(self) -> dict[str, object]:
+        """A record of plain lists and numbers, without the image; quads in pixels of the page."""
+        read = self.transcript
+        record: dict[str, object] = {"file": self.origin, "page": self.number, "width": self.width}
+        record |= {"height": self.height, "text": read.text, "kind": read.kind, "stop": read.stop}
+        record |= {"score": round(read.score, 4), "seconds": round(read.seconds, 3)}
+        if read.prompt != Prompt():
+            asked = {field.name: getattr(read.prompt, field.name) for field in fields(Prompt)}
+            asked["box"] = read.prompt.box and [getattr(read.prompt.box, side) for side in ("x0", "y0", "x1", "y1")]
+            record["prompt"] = {name: value for name, value in asked.items() if value != getattr(Prompt(), name)}
+        record["lines"] = [
+            {
+                "text": line.text,
+                "quad": [[round(x, 1), round(y, 1)] for x, y in line.quad],
+                "score": round(line.score, 4),
+                "end": line.end,
+                "centers": [round(center, 4) for center in line.centers],
+            }
+            for line in read.lines
+        ]
+        return record
+
+    @classmethod
+    def from_json(cls, record: dict[str, object]) -> Result:
+        """The result that `to_json` wrote down. Raises BadInput, which names the first field that is malformed."""
+        stop = _take(record, "stop", str)
+        if stop not in get_args(Stop):
+            raise _malformed("stop", " or ".join(map(repr, get_args(Stop))), stop)
+        lines = [_line_of(line, f"lines[{n}]") for n, line in enumerate(_take(record, "lines", list))]
+        transcript = Transcript(
+            _take(record, "text", str),
+            _take(record, "kind", str),
+            _prompt_of(_take(record, "prompt", dict) if "prompt" in record else {}),
+            cast("Stop", stop),
+            _take(record, "score", float),
+            tuple(lines),
+            _take(record, "seconds", float),
+        )
+        width, height = _take(record, "width", int), _take(record, "height", int)
+        return cls(_take(record, "file", str), _take(record, "page", int), width, height, transcript)
+
+
+def _malformed(field: str, expected: str, found: object) -> BadInput:
+    return BadInput(
+        f"field {field!r}: expected {expected}, found {found!r:.80}; give records as the json format has them"
+    )
+
+
+def _take(record: object, name: str, kind: type[T], within: str = "") -> T:
+    """The record's field of that name, of that type; a whole number will do for a float, True won't for a number."""
+    field = f"{within}.{name}" if within else name
+    if not isinstance(record, dict):
+        raise _malformed(within or "record", "an object", record)
+    if name not in record:
+        raise BadInput(f"field {field!r} is missing; give records as the json format has them")
+    value = record[name]
+    if kind is float and type(value) is int:
+        value = float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise _malformed(field, kind.__name__, value)
+    return value
+
+
+def _numbers(value: object, field: str, count: int | None = None) -> tuple[float, ...]:
+    sized = isinstance(value, list) and (count is None or len(value) == count)
+    if not sized or any(type(number) not in (int, float) for number in cast("list[object]", value)):
+        raise _malformed(field, f"{count} numbers" if count else "a list of numbers", value)
+    return tuple(float(number) for number in cast("list[float]", value))
+
+
+def _line_of(record: object, within: str) -> Line:
+    quad = _take(record, "quad", list, within)
+    if len(quad) != 4:
+        raise _malformed(f"{within}.quad", "four [x, y] corners", quad)
+    corners = tuple(_numbers(corner, f"{within}.quad[{n}]", 2) for n, corner in enumerate(quad))
+    centers = _numbers(_take(record, "centers", list, within), f"{within}.centers")
+    text, end = _take(record, "text", str, within), _take(record, "end", str, within)
+    return Line(text, cast("Quad", corners), _take(record, "score", float, within), end, centers)
+
+
+def _prompt_of(record: dict[str, object]) -> Prompt:
+    kinds: dict[str, type] = {"format": bool, "color": str, "crop": bool, "pages": int}
+    options: dict[str, Any] = {name: _take(record, name, kinds[name], "prompt") for name in kinds if name in record}
+    if options.get("color", "red") not in ("red", "green", "blue"):
+        raise _malformed("prompt.color", "'red', 'green' or 'blue'", options["color"])
+    try:
+        if "box" in record:
+            options["box"] = Box(*_numbers(record["box"], "prompt.box", 4))
+        return Prompt(**options)
+    except BadPrompt as error:
+        raise BadInput(f"field 'prompt': {error}") from error
