@@ -4,6 +4,7 @@ OcrError
 ├── BadInput        a file, stream or page range that can't be read as pages
 ├── BadOutput       a place or format the result can't be written to
 ├── BadPrompt       a question that contradicts itself, or that the chosen reader can't answer
+├── TooLong         a prompt or sample longer than the model's context
 ├── BadCheckpoint   a model folder or weights file that isn't one
 └── ModelMissing    a known model whose package isn't installed; the message names the command
 """
@@ -23,6 +24,10 @@ class BadOutput(OcrError):
 
 class BadPrompt(OcrError):
     """A question that contradicts itself, or that the chosen reader can't answer."""
+
+
+class TooLong(OcrError):
+    """A prompt or sample longer than the model's context."""
 
 
 class BadCheckpoint(OcrError):

@@ -47,7 +47,7 @@ def paragraphs(lines: Iterable[Line]) -> list[Paragraph]:
         if not line.text.strip():
             end = max(end, line.end, key=lambda mark: mark.count("\n"))
             continue
-        if "\n\n" in end:
+        if end.count("\n") > 1:
             found.append([[line]])
         elif "\n" in end:
             found[-1].append([line])
@@ -57,9 +57,26 @@ def paragraphs(lines: Iterable[Line]) -> list[Paragraph]:
     return found
 
 
+def unplaced(text: str) -> tuple[Line, ...]:
+    """The lines of a text, all without a place; `join` makes them the text again, but for blank lines at either end."""
+    found = list(re.finditer(r"[^\n]*\S[^\n]*", text))
+    ends = [text[line.end() : after.start()] for line, after in pairwise(found)]
+    return tuple(Line(line.group(), None, 1.0, end) for line, end in zip(found, [*ends, "\n"], strict=False))
+
+
+def is_flat(transcript: Transcript) -> bool:
+    """Whether its lines are printed ones, which may be put into paragraphs, and its characters mean themselves.
+
+    Otherwise the text is all there is: of formatted answers, which are Markdown already, and where places are missing.
+    """
+    prompt = transcript.prompt
+    is_markup = prompt.format or prompt.tiles or prompt.pages > 1
+    return bool(transcript.lines) and not is_markup and all(line.quad for line in transcript.lines)
+
+
 def blocks(transcript: Transcript) -> list[Block]:
-    """The transcript as flowing paragraphs and headings; by its text alone where it has no lines."""
-    if not transcript.lines:
+    """The transcript as flowing paragraphs and headings; by its text alone where that is all there is."""
+    if not is_flat(transcript):
         chunks = re.split(r"\n\s*\n", printable(transcript.text).strip())
         return [Block(0, tuple(chunk.split("\n"))) for chunk in chunks if chunk]
     usual = height(transcript.lines)
@@ -80,7 +97,13 @@ def words(line: Line) -> list[tuple[str, Quad]]:
     """The line's words, as spaces divide them, each with its own share of the line's quad."""
     edges = _edges(line)
     found = ((word.group(), word.start(), word.end()) for word in re.finditer(r"\S+", line.text))
-    return [(text, _share(line.quad, edges[start], edges[stop])) for text, start, stop in found]
+    return [(text, _share(line.place, edges[start], edges[stop])) for text, start, stop in found]
+
+
+def part(line: Line, start: int, stop: int) -> Quad:
+    """The quad of the line's characters from start to stop; the line's own for all of them."""
+    edges = [0.0, *_edges(line)[1:-1], 1.0]
+    return _share(line.place, edges[start], edges[stop])
 
 
 def _edges(line: Line) -> list[float]:
@@ -125,9 +148,12 @@ def lines_of(paragraph: Paragraph) -> list[Line]:
 
 
 def height(lines: Iterable[Line]) -> float:
-    """The median height of the lines, weighted by their characters, in pixels; 1 where there are none."""
+    """The median height of the lines, weighted by their characters, in pixels; 1 where there are none.
+
+    All of them have places, here as in everything below and in `words`.
+    """
     sides = [
-        (math.dist(line.quad[0], line.quad[3]) + math.dist(line.quad[1], line.quad[2])) / 2
+        (math.dist(line.place[0], line.place[3]) + math.dist(line.place[1], line.place[2])) / 2
         for line in lines
         for _ in line.text
     ]
@@ -137,12 +163,12 @@ def height(lines: Iterable[Line]) -> float:
 def _flow(paragraph: Paragraph) -> list[str]:
     """The paragraph's text, broken only after rows that are clearly not prose: short ones, and those with wide gaps."""
     lines = lines_of(paragraph)
-    dx = sum(line.quad[1][0] - line.quad[0][0] for line in lines)
-    dy = sum(line.quad[1][1] - line.quad[0][1] for line in lines)
+    dx = sum(line.place[1][0] - line.place[0][0] for line in lines)
+    dy = sum(line.place[1][1] - line.place[0][1] for line in lines)
     length = math.hypot(dx, dy) or 1.0
 
     def extent(line: Line) -> tuple[float, float]:
-        along = [(x * dx + y * dy) / length for x, y in line.quad]
+        along = [(x * dx + y * dy) / length for x, y in line.place]
         return min(along), max(along)
 
     spans = [[extent(line) for line in row] for row in paragraph]

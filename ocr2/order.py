@@ -73,7 +73,8 @@ _Row = list[_Piece]
 
 
 def reading_order(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """The lines in the order a person reads them, each with its `end` set to what stands between it and the next."""
+    """The lines, all of which have places, in the order a person reads them, each with its `end` set to what stands
+    between it and the next."""
     upright, across = _turned(list(lines))
     ordered: list[Line] = []
     for block in [*_blocks(_rows(upright)), *([[piece]] for piece in across)]:
@@ -90,7 +91,7 @@ def reading_order(lines: Iterable[Line]) -> tuple[Line, ...]:
 
 def _turned(lines: list[Line]) -> tuple[list[_Piece], list[_Piece]]:
     """The lines in a frame in which most text runs to the right; apart, those that run another way."""
-    vectors = [(line.quad[1][0] - line.quad[0][0], line.quad[1][1] - line.quad[0][1]) for line in lines]
+    vectors = [(line.place[1][0] - line.place[0][0], line.place[1][1] - line.place[0][1]) for line in lines]
     quarters = [round(math.atan2(y, x) / (math.pi / 2)) % 4 for x, y in vectors]
     weights = [0.0] * 4
     for quarter, (x, y) in zip(quarters, vectors, strict=True):
@@ -105,8 +106,8 @@ def _turned(lines: list[Line]) -> tuple[list[_Piece], list[_Piece]]:
     cos, sin = math.cos(angle), math.sin(angle)
     upright, across = [], []
     for line, quarter in zip(lines, quarters, strict=True):
-        xs = [x * cos + y * sin for x, y in line.quad]
-        ys = [y * cos - x * sin for x, y in line.quad]
+        xs = [x * cos + y * sin for x, y in line.place]
+        ys = [y * cos - x * sin for x, y in line.place]
         piece = _Piece(line, (xs[0] + xs[3]) / 2, (ys[0] + ys[1]) / 2, (xs[1] + xs[2]) / 2, (ys[2] + ys[3]) / 2)
         if quarter != main:
             across.append(_Piece(line, min(xs), min(ys), max(xs), max(ys)))

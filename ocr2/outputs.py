@@ -16,7 +16,7 @@ from dataclasses import replace
 from importlib import metadata
 from itertools import count
 
-from ocr2.layout import Row, blocks, height, lines_of, paragraphs, printable, words
+from ocr2.layout import Row, blocks, height, is_flat, lines_of, paragraphs, printable, unplaced, words
 from ocr2.pdf import write_pdf
 from ocr2.result import Result
 from ocr2.types import Box, Line, join
@@ -51,10 +51,10 @@ def _escape_markdown(text: str) -> str:
 
 
 def _markdown(results: Iterable[Result]) -> Iterator[bytes]:
-    """Paragraphs and headings, with a rule between pages; a transcript without lines as it is."""
+    """Paragraphs and headings, with a rule between pages; as it is what is Markdown already, or has no places."""
     for n, result in enumerate(results):
         body = result.transcript.text
-        if result.transcript.lines:
+        if is_flat(result.transcript):
             marked = [
                 "#" * block.level + " " * bool(block.level) + "\\\n".join(map(_escape_markdown, block.stretches))
                 for block in blocks(result.transcript)
@@ -115,7 +115,10 @@ _HOCR_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def _hocr(results: Iterable[Result]) -> Iterator[bytes]:
-    """One hOCR 1.2 document: pages, paragraphs, printed rows and words, each with its box."""
+    """One hOCR 1.2 document: pages, paragraphs, printed rows and words, each with its box.
+
+    A line without a place may be anywhere: it has the page's box, for it must have one, and no words.
+    """
     try:
         version = metadata.version("ocr2")
     except metadata.PackageNotFoundError:
@@ -129,26 +132,25 @@ def _hocr(results: Iterable[Result]) -> Iterator[bytes]:
 def _hocr_page(index: int, result: Result) -> str:
     """The page's element. `ppageno` counts the document's pages; the number within the file is in `x_source`."""
     ids = (f"{index + 1}_{n}" for n in count(1))
-    whole = f"bbox 0 0 {result.width} {result.height}"
-    title = f"{whole}; ppageno {index}"
+    title = f"bbox 0 0 {result.width} {result.height}; ppageno {index}"
     # a quoted string may hold neither quotes nor semicolons, and the grammar has no escape but a URL's
     if result.origin:
         file = printable(result.origin).replace('"', "%22").replace(";", "%3B")
         title = f'image "{file}"; {title}; x_source "{file}" "{result.number}"'
     page = [f'<div class="ocr_page" id="page_{index + 1}" title="{html.escape(title)}">']
-    for paragraph in paragraphs(result.transcript.lines):
+    for paragraph in paragraphs(result.transcript.lines or unplaced(result.transcript.text)):
         page.append(f'<p class="ocr_par" id="par_{next(ids)}" title="{_bbox(lines_of(paragraph), result)}">')
         page += [_hocr_row(row, result, ids) for row in paragraph]
         page.append("</p>")
-    if not result.transcript.lines and result.transcript.text.strip():
-        text = html.escape(printable(result.transcript.text))
-        page.append(f'<p class="ocr_par" id="par_{next(ids)}" title="{whole}">{text}</p>')
     return "\n".join([*page, "</div>\n"])
 
 
 def _hocr_row(row: Row, result: Result, ids: Iterator[str]) -> str:
     pieces = []
     for line in row:
+        if not line.quad:
+            pieces.append(replace(line, text=html.escape(printable(line.text))))
+            continue
         spans = [
             f'<span class="ocrx_word" id="word_{next(ids)}" title="{_bbox([replace(line, quad=quad)], result)};'
             f' x_wconf {round(100 * min(max(line.score, 0), 1))}">{html.escape(printable(text))}</span>'
@@ -156,13 +158,17 @@ def _hocr_row(row: Row, result: Result, ids: Iterator[str]) -> str:
             if printable(text)
         ]
         pieces.append(replace(line, text=" ".join(spans)))
-    title = f"{_bbox(row, result)}; {_slant(row, result)}; x_size {height(row):.1f}"
+    title = _bbox(row, result)
+    if all(line.quad for line in row):
+        title += f"; {_slant(row, result)}; x_size {height(row):.1f}"
     return f'<span class="ocr_line" id="line_{next(ids)}" title="{title}">{join(tuple(pieces))}</span>'
 
 
 def _bbox(lines: list[Line], result: Result) -> str:
-    """The upright box around the lines in whole pixels, within the page and never empty."""
-    box = Box.around(tuple(point for line in lines for point in line.quad))
+    """The upright box around the lines in whole pixels, within the page and never empty; the page's for any place."""
+    if not all(line.quad for line in lines):
+        return f"bbox 0 0 {result.width} {result.height}"
+    box = Box.around(tuple(point for line in lines for point in line.place))
     x0 = min(max(math.floor(box.x0), 0), result.width - 1)
     y0 = min(max(math.floor(box.y0), 0), result.height - 1)
     x1, y1 = min(max(math.ceil(box.x1), x0 + 1), result.width), min(max(math.ceil(box.y1), y0 + 1), result.height)
@@ -171,7 +177,7 @@ def _bbox(lines: list[Line], result: Result) -> str:
 
 def _slant(row: Row, result: Result) -> str:
     """The row's direction: a baseline in the frame of its box (its lower edge), or an angle where it is turned over."""
-    (x, y), (x1, y1) = row[0].quad[3], row[-1].quad[2]
+    (x, y), (x1, y1) = row[0].place[3], row[-1].place[2]
     angle = math.degrees(math.atan2(y - y1, x1 - x))
     if abs(angle) > 45:
         return f"textangle {round(angle, 1) % 360:g}"

@@ -9,11 +9,12 @@ import math
 import tempfile
 import zlib
 from contextlib import closing
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from ocr2.errors import BadOutput
 from ocr2.files import in_pdfium
-from ocr2.layout import Row, paragraphs, printable, units, words
+from ocr2.layout import Row, paragraphs, printable, units, unplaced, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ocr2.result import Result
-    from ocr2.types import Point, Quad
+    from ocr2.types import Line, Point, Quad
 
 WIDEST_JPEG = 65500
 """No side of a JPEG has more pixels: what libjpeg takes."""
 WIDEST_PAGE = 14400
 """No side of a PDF page has more points (ISO 32000-1, Annex C)."""
+_FOOT = 0.02
+"""The share of the page's height, at its foot, for text whose place is not known; no row of it is higher."""
 
 
 def write_pdf(results: Iterable[Result]) -> Iterator[bytes]:
@@ -118,7 +121,7 @@ def _pdf_page(document: Any, result: Result) -> None:
     shrunk = min(1.0, WIDEST_PAGE / max(result.width * across, result.height * down))
     across, down = across * shrunk, down * shrunk
     width, height = result.width * across, result.height * down
-    rows = (row for paragraph in paragraphs(result.transcript.lines) for row in paragraph)
+    rows = (row for paragraph in paragraphs(_settled(result)) for row in paragraph)
     spaced = [
         (text, cast("Quad", tuple((x * across, height - y * down) for x, y in quad)))
         for row in rows
@@ -153,14 +156,35 @@ def _dpi(image: Image.Image) -> tuple[float, float]:
     return (across, down) if 50 <= across <= 1200 and 50 <= down <= 1200 else (150.0, 150.0)
 
 
+def _settled(result: Result) -> list[Line]:
+    """The lines in their order, each with a place: in rows at the foot of the page, small, where it had none.
+
+    Where none has one, the rows go down the page from its top. There is no room for them beside their neighbours:
+    pdfium takes what is less than half a character below a line for more of it, and mixes their words.
+    """
+    lines = result.transcript.lines or unplaced(result.transcript.text)
+    loose = sum(line.quad is None for line in lines)
+    tall = result.height * (1.0 if loose == len(lines) else _FOOT)
+    row = min(tall / max(loose, 1), result.height * _FOOT)
+    y, found = result.height - tall, []
+    for line in lines:
+        if line.quad:
+            found.append(line)
+        else:
+            wide, base = min(sum(map(units, line.text)) * row / 3, result.width), y + 2 * row / 3
+            found.append(replace(line, quad=((0.0, y), (wide, y), (wide, base), (0.0, base))))
+            y += row
+    return found
+
+
 def _spaced(row: Row) -> Iterator[tuple[str, Quad]]:
     """The row's words from first to last, each with the space that follows it, if one does, and its quad.
 
     A line that runs to the left (upside down) stays whole: pdfium would put its words in the order of their x.
     """
     for n, line in enumerate(row, 1):
-        (x0, y0), (x1, y1) = line.quad[:2]
-        parts = [(line.text.strip(), line.quad)] if x0 - x1 > abs(y1 - y0) else words(line)
+        (x0, y0), (x1, y1) = line.place[:2]
+        parts = [(line.text.strip(), line.place)] if x0 - x1 > abs(y1 - y0) else words(line)
         found = [(printable(text), quad) for text, quad in parts if printable(text)]
         last = len(found) if n == len(row) or not line.end else len(found) + 1
         yield from ((text + " " * (m < last), quad) for m, (text, quad) in enumerate(found, 1))

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_COUNTS = ("tokens", "prompt_tokens")
+"""The transcript's counts, which a record has where they aren't 0."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -39,14 +42,16 @@ class Result:
         record: dict[str, object] = {"file": self.origin, "page": self.number, "width": self.width}
         record |= {"height": self.height, "text": read.text, "kind": read.kind, "stop": read.stop}
         record |= {"score": round(read.score, 4), "seconds": round(read.seconds, 3)}
+        record |= {name: value for name in _COUNTS if (value := getattr(read, name))}
         if read.prompt != Prompt():
             asked = {field.name: getattr(read.prompt, field.name) for field in fields(Prompt)}
             asked["box"] = read.prompt.box and [getattr(read.prompt.box, side) for side in ("x0", "y0", "x1", "y1")]
+            asked["point"] = read.prompt.point and list(read.prompt.point)
             record["prompt"] = {name: value for name, value in asked.items() if value != getattr(Prompt(), name)}
         record["lines"] = [
             {
                 "text": line.text,
-                "quad": [[round(x, 1), round(y, 1)] for x, y in line.quad],
+                "quad": line.quad and [[round(x, 1), round(y, 1)] for x, y in line.quad],
                 "score": round(line.score, 4),
                 "end": line.end,
                 "centers": [round(center, 4) for center in line.centers],
@@ -70,6 +75,7 @@ class Result:
             _take(record, "score", float),
             tuple(lines),
             _take(record, "seconds", float),
+            *(_take(record, name, int) if name in record else 0 for name in _COUNTS),
         )
         width, height = _take(record, "width", int), _take(record, "height", int)
         return cls(_take(record, "file", str), _take(record, "page", int), width, height, transcript)
@@ -104,23 +110,24 @@ def _numbers(value: object, field: str, count: int | None = None) -> tuple[float
 
 
 def _line_of(record: object, within: str) -> Line:
-    quad = _take(record, "quad", list, within)
-    if len(quad) != 4:
-        raise _malformed(f"{within}.quad", "four [x, y] corners", quad)
-    corners = tuple(_numbers(corner, f"{within}.quad[{n}]", 2) for n, corner in enumerate(quad))
+    quad = _take(record, "quad", object, within)
+    if quad is not None:
+        if not isinstance(quad, list) or len(quad) != 4:
+            raise _malformed(f"{within}.quad", "four [x, y] corners or null", quad)
+        quad = tuple(_numbers(corner, f"{within}.quad[{n}]", 2) for n, corner in enumerate(quad))
     centers = _numbers(_take(record, "centers", list, within), f"{within}.centers")
     text, end = _take(record, "text", str, within), _take(record, "end", str, within)
-    return Line(text, cast("Quad", corners), _take(record, "score", float, within), end, centers)
+    return Line(text, cast("Quad | None", quad), _take(record, "score", float, within), end, centers)
 
 
 def _prompt_of(record: dict[str, object]) -> Prompt:
-    kinds: dict[str, type] = {"format": bool, "color": str, "crop": bool, "pages": int}
+    kinds: dict[str, type] = {"format": bool, "color": str, "tiles": int, "pages": int}
     options: dict[str, Any] = {name: _take(record, name, kinds[name], "prompt") for name in kinds if name in record}
-    if options.get("color", "red") not in ("red", "green", "blue"):
-        raise _malformed("prompt.color", "'red', 'green' or 'blue'", options["color"])
     try:
         if "box" in record:
             options["box"] = Box(*_numbers(record["box"], "prompt.box", 4))
+        if "point" in record:
+            options["point"] = _numbers(record["point"], "prompt.point", 2)
         return Prompt(**options)
     except BadPrompt as error:
         raise BadInput(f"field 'prompt': {error}") from error

@@ -6,7 +6,8 @@ Coordinates are pixels of the page they belong to, x to the right, y down, unles
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from math import inf
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ocr2.errors import BadPrompt
 
@@ -18,6 +19,10 @@ Quad = tuple[Point, Point, Point, Point]
 """Four corners in the order of the text itself: its top left, top right, bottom right, bottom left."""
 
 Stop = Literal["eos", "length", "repeat"]
+Color = Literal["red", "green", "blue"]
+COLORS: tuple[Color, ...] = get_args(Color)
+MOST_TILES = 12
+"""The most tiles that a page is cut into."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,16 @@ class Box:
         xs, ys = [x for x, _ in points], [y for _, y in points]
         return cls(min(xs), min(ys), max(max(xs), min(xs) + 1), max(max(ys), min(ys) + 1))
 
+    def holds(self, points: Quad | tuple[Point, ...]) -> bool:
+        """Whether the middle of the points is in the box."""
+        x, y = (sum(place[axis] for place in points) / len(points) for axis in (0, 1))
+        return self.x0 <= x < self.x1 and self.y0 <= y < self.y1
+
     def scaled(self, width: float, height: float, to: int = 1000) -> tuple[int, int, int, int]:
         """The box on a `width` × `height` page as the whole numbers 0…`to` that a prompt holds (GOT §3.4.1)."""
-        x, y = to / width, to / height
-        return int(self.x0 * x), int(self.y0 * y), int(self.x1 * x), int(self.y1 * y)
+        x0, x1 = (int(x / width * to) for x in (self.x0, self.x1))  # in this order: the released code's rounding
+        y0, y1 = (int(y / height * to) for y in (self.y0, self.y1))
+        return x0, y0, x1, y1
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,8 @@ class Line:
     """A run of text in one place: what a detector and a recogniser, or a PDF parser, know."""
 
     text: str
-    quad: Quad
+    quad: Quad | None
+    """None where the reader doesn't know its place."""
     score: float
     """How sure the reader is, 0 to 1: the mean probability of the characters."""
     end: str = "\n"
@@ -65,9 +77,15 @@ class Line:
     """The middle of each character along the line, 0 (its left edge) to 1 (its right edge); empty where not known."""
 
     @property
-    def box(self) -> Box:
-        """The upright box around the quad."""
-        return Box.around(self.quad)
+    def box(self) -> Box | None:
+        """The upright box around the quad; None where there is no quad."""
+        return Box.around(self.quad) if self.quad else None
+
+    @property
+    def place(self) -> Quad:
+        """The quad of a line that is known to have one, as all have that a detector found."""
+        assert self.quad, f"{self} has no place"
+        return self.quad
 
 
 @dataclass(frozen=True)
@@ -93,27 +111,44 @@ class Prompt:
     """What is asked of a page. The default asks for its plain text."""
 
     format: bool = False
-    """Ask for formatted output: Markdown and LaTeX, and whatever notation the page's characters have."""
+    """Ask for formatted output: Markdown and LaTeX, and whatever notation the page's characters have. Tiles and pages
+    always ask for it, since GOT was trained on no other questions about them: it makes no difference there."""
     box: Box | None = None
     """Read this region only."""
-    color: Literal["red", "green", "blue"] | None = None
+    point: Point | None = None
+    """Read what stands at this point only, in pixels (from the released code)."""
+    color: Color | None = None
     """Read the region framed in this colour only."""
-    crop: bool = False
-    """Look at the page in tiles and a thumbnail: for dense or very large pages (GOT §3.4.2)."""
+    tiles: int = 0
+    """Look at the page in at most this many tiles and a thumbnail, 1 to 12: for dense or very large pages (GOT §3.4.2).
+    0: in one view. Paper: 12; released code: 6."""
     pages: int = 1
     """How many pages are read together as one text (GOT §3.4.3)."""
 
     def __post_init__(self) -> None:
         if self.pages < 1:
             raise BadPrompt(f"pages={self.pages}: a prompt is about at least one page")
-        if self.box and self.color:
-            raise BadPrompt(f"box={self.box} and color={self.color!r} both name a region: give one of them")
-        if (self.box or self.color) and (self.crop or self.pages > 1):
-            region = f"box={self.box}" if self.box else f"color={self.color!r}"
-            other = "crop=True" if self.crop else f"pages={self.pages}"
-            raise BadPrompt(f"{region} and {other} don't go together: a region is read from one whole page")
-        if self.crop and self.pages > 1:
-            raise BadPrompt(f"crop=True and pages={self.pages} don't go together: tiles are made of one page")
+        if not 0 <= self.tiles <= MOST_TILES:
+            raise BadPrompt(f"tiles={self.tiles}: expected 1 to {MOST_TILES} tiles, or 0 for one view")
+        if self.color is not None and self.color not in COLORS:
+            raise BadPrompt(f"color={self.color!r} is unknown: expected {', '.join(COLORS)}")
+        if self.tiles and self.pages > 1:
+            raise BadPrompt(f"tiles={self.tiles} and pages={self.pages} don't go together: tiles are made of one page")
+        self._check_region()
+
+    def _check_region(self) -> None:
+        regions = [f"box={self.box}"] if self.box else []
+        regions += ["point={:g},{:g}".format(*self.point)] if self.point else []
+        regions += [f"color={self.color!r}"] if self.color else []
+        if len(regions) > 1:
+            raise BadPrompt(f"{' and '.join(regions)} each name a region: give one of them")
+        if regions and (self.tiles or self.pages > 1):
+            other = f"tiles={self.tiles}" if self.tiles else f"pages={self.pages}"
+            raise BadPrompt(f"{regions[0]} and {other} don't go together: a region is read from one whole page")
+        box = self.box
+        numbers = (box.x0, box.y0, box.x1, box.y1) if box else self.point or ()
+        if not all(0 <= number < inf for number in numbers):
+            raise BadPrompt(f"{regions[0]} is no place on a page: expected pixels from 0 on, x right, y down")
 
 
 @dataclass(frozen=True)
@@ -132,6 +167,10 @@ class Transcript:
     """The lines in reading order, each with its place and score, where the reader knows them."""
     seconds: float = 0.0
     """How long it took, on the wall clock."""
+    tokens: int = 0
+    """How many tokens the answer took; 0 for a reader that has none."""
+    prompt_tokens: int = 0
+    """How many tokens the question took, those that stand for the image among them; 0 for a reader that has none."""
 
 
 @dataclass(frozen=True)

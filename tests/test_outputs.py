@@ -6,6 +6,7 @@ import random
 import re
 import tempfile
 import xml.etree.ElementTree as ET
+from operator import attrgetter
 
 import pypdfium2
 import pytest
@@ -65,7 +66,18 @@ SKEWED = result(Line("a skewed line", ((250.26, 100), (550, 130), (547, 160), (2
 ODD = result(at('<b>&amp; "q"</b>\x00\x0b\ud800 ok', -20, 780, 700, 900), origin='a "b";<c>&.png')
 BLANK = result()
 PLAIN = result(text="# Title\n\n$x < y$ & *z*")
-EVERY = [LATIN, CHINESE, TURNED, SKEWED, ODD, BLANK, PLAIN]
+PARTLY = result(  # some lines have no place
+    Line("*Lost* & first", None, 0.5),
+    at("a line in its place", 50, 100, 550, 125, "\n"),
+    Line("lost below it", None, 0.5, "\n\n"),
+    Line("<b>lost</b> as well", None, 0.5),
+    at("another 字 there", 50, 200, 400, 225),
+    Line("the last \\(x\\) 𠀀", None, 0.5),
+)
+MARKUP = result(  # all have, but they mean something
+    at("# Title", 50, 30, 300, 80, "\n\n"), at("$x < y$ & *z*", 50, 100, 550, 125), prompt=Prompt(format=True)
+)
+EVERY = [LATIN, CHINESE, TURNED, SKEWED, ODD, BLANK, PLAIN, PARTLY, MARKUP]
 
 
 def test_the_formats_are_these():
@@ -84,13 +96,23 @@ def test_a_result_is_made_of_a_page_and_its_transcript():
 def test_json_comes_back_the_same():
     line = Line("a b", ((1.5, 2.0), (3.1, 2.0), (3.1, 4.0), (1.5, 4.0)), 0.1234, " ", (0.1, 0.5, 0.9123))
     asked = Prompt(format=True, box=Box(1, 2, 3.5, 4))
-    for prompt in (Prompt(), asked, Prompt(color="red"), Prompt(crop=True), Prompt(pages=2)):
+    for prompt in (Prompt(), asked, Prompt(color="red"), Prompt(point=(3, 4.5)), Prompt(tiles=6), Prompt(pages=2)):
         transcript = Transcript("a b\ud83d", "table", prompt, "repeat", 0.5, (line, line), 1.234)
         before = Result("x.pdf", 7, 10, 20, transcript)
         assert Result.from_json(json.loads(json.dumps(before.to_json()))) == before
     record = Result("x.pdf", 7, 10, 20, Transcript("", prompt=asked)).to_json()
     assert record["prompt"] == {"format": True, "box": [1, 2, 3.5, 4]}
     assert "prompt" not in LATIN.to_json()
+
+
+def test_json_has_null_for_no_place_and_counts_where_there_are_some():
+    record = PARTLY.to_json()
+    assert [line["quad"] is None for line in record["lines"]] == [True, False, True, True, False, True]
+    assert Result.from_json(json.loads(json.dumps(record))) == PARTLY
+    assert not {"tokens", "prompt_tokens"} & set(record)
+    counted = result(text="x", tokens=7, prompt_tokens=286)
+    assert {"tokens": 7, "prompt_tokens": 286}.items() <= counted.to_json().items()
+    assert Result.from_json(counted.to_json()) == counted
 
 
 def test_json_is_rounded():
@@ -109,10 +131,14 @@ def test_json_is_rounded():
         (["lines", 1], 5, "lines[1]"),
         (["lines", 1, "quad"], [[0, 0]], "lines[1].quad"),
         (["lines", 1, "quad", 2], [0, "1"], "lines[1].quad[2]"),
+        (["lines", 1, "quad"], False, "lines[1].quad"),
+        (["tokens"], "many", "tokens"),
         (["lines", 0, "centers"], [None], "lines[0].centers"),
         (["lines", 0, "score"], None, "lines[0].score"),
         (["prompt"], {"box": [3, 3, 1, 1]}, "prompt"),
-        (["prompt"], {"color": "pink"}, "prompt.color"),
+        (["prompt"], {"color": "pink"}, "prompt"),
+        (["prompt"], {"point": [1, 2, 3]}, "prompt.point"),
+        (["prompt"], {"tiles": True}, "prompt.tiles"),
         (["prompt"], {"pages": "2"}, "prompt.pages"),
     ],
 )
@@ -218,6 +244,14 @@ def test_markdown_leaves_a_transcript_without_lines_alone_and_rules_off_pages():
     assert write("md", PLAIN, BLANK, PLAIN) == f"{PLAIN.transcript.text}\n\n---\n\n\n---\n\n{PLAIN.transcript.text}\n"
 
 
+@pytest.mark.parametrize("prompt", [Prompt(format=True), Prompt(tiles=6), Prompt(pages=2)])
+def test_markdown_leaves_alone_what_is_markdown_already(prompt):
+    lines = at("# Title", 0, 0, 90, 20), at("*a* &amp;", 0, 30, 90, 50), at("b", 0, 60, 90, 80)
+    assert write("md", result(*lines, prompt=prompt)) == "# Title\n*a* &amp;\nb\n"
+    assert [p.text for p in parse(write("html", result(*lines, prompt=prompt))).iter("p")] == ["# Title"]
+    assert write("md", PARTLY) == PARTLY.transcript.text + "\n"
+
+
 # HTML
 
 
@@ -309,8 +343,19 @@ def test_hocr_is_valid_and_says_what_was_read():
     assert properties(of_class(pages[4], "ocr_line")[0])["bbox"] == "0 780 600 800"
     assert [w.text for w in of_class(pages[4], "ocrx_word")] == ["<b>&amp;", '"q"</b>', "ok"]
     assert len(pages[5]) == 0
-    (only,) = of_class(pages[6], "ocr_par")
-    assert only.text == PLAIN.transcript.text and properties(only) == {"bbox": "0 0 600 800"}
+    assert ["".join(line.itertext()) for line in of_class(pages[6], "ocr_line")] == ["# Title", "$x < y$ & *z*"]
+
+
+def test_hocr_lines_without_a_place_may_be_anywhere():
+    root = validate_hocr(write("hocr", PARTLY))
+    lines = of_class(root, "ocr_line")
+    assert ["".join(line.itertext()) for line in lines] == [line.text for line in PARTLY.transcript.lines]
+    whole = {"bbox": f"0 0 {WIDTH} {HEIGHT}"}
+    assert [properties(line) == whole for line in lines] == [line.quad is None for line in PARTLY.transcript.lines]
+    assert [len(line) for line in lines] == [0, 5, 0, 0, 3, 0]
+    mixed = result(at("Tea", 50, 300, 90, 325, " "), Line("1.50", None, 1))
+    (line,) = of_class(validate_hocr(write("hocr", mixed)), "ocr_line")
+    assert "".join(line.itertext()) == "Tea 1.50" and properties(line) == whole
 
 
 @pytest.mark.parametrize(
@@ -342,7 +387,7 @@ def test_words_divide_the_quad_by_width_or_by_centers():
 def drawn(read: Result, dpi=None) -> Result:
     """The result with an image: a frame where each line is."""
     image = Image.new("RGB", (WIDTH, HEIGHT), "white")
-    for line in read.transcript.lines:
+    for line in filter(attrgetter("quad"), read.transcript.lines):
         ImageDraw.Draw(image).polygon(line.quad, fill="#ddeeff", outline="black")
     if dpi:
         image.info["dpi"] = dpi
@@ -414,6 +459,32 @@ def test_pdf_text_upside_down_stays_in_order():
         assert document[0].get_textpage().get_text_range() == "this way up"
 
 
+@pytest.mark.parametrize("read", [PARTLY, PLAIN, MARKUP, result(Line("all", None, 1), Line("lost", None, 1))])
+def test_pdf_has_lines_without_a_place_in_order(read):
+    with pypdfium2.PdfDocument(b"".join(FORMATS["pdf"]([drawn(read)]))) as document:
+        text = document[0].get_textpage().get_text_range()
+        assert text.split("\r\n") == [line for line in read.transcript.text.split("\n") if line]
+        rendered = document[0].render(scale=WIDTH / document[0].get_width()).to_pil().convert("RGB")
+        assert max(ImageStat.Stat(ImageChops.difference(rendered, drawn(read).image)).mean) < 1
+
+
+def test_pdf_lines_without_a_place_hide_no_other():
+    """They are in the last fiftieth of the page, or, where no line has a place, from its top on."""
+
+    def middles(read):
+        with pypdfium2.PdfDocument(b"".join(FORMATS["pdf"]([drawn(read)]))) as document:
+            page = document[0]
+            textpage, scale = page.get_textpage(), page.get_width() / WIDTH
+            text = textpage.get_text_range()
+            boxes = [
+                textpage.get_charbox(text.index(line.strip())) for line in read.transcript.text.split("\n") if line
+            ]
+        return [HEIGHT - (bottom + top) / 2 / scale for _, bottom, _, top in boxes]
+
+    assert middles(PARTLY) == pytest.approx([785.3, 112.5, 789.3, 793.3, 212.5, 797.3], abs=1)
+    assert middles(PLAIN) == pytest.approx([5.3, 21.3], abs=1)
+
+
 def test_pdf_takes_lines_without_extent_and_other_modes():
     image = Image.new("LA", (40, 30))
     lines = (Line("dot", ((5, 5),) * 4, 1),)
@@ -460,6 +531,23 @@ def test_pdf_comes_in_pieces_by_way_of_a_file(tmp_path, monkeypatch):
 
 
 # All of them
+
+
+def characters(text: str) -> str:
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("read", [PARTLY, PLAIN, MARKUP], ids=["partly", "plain", "markup"])
+def test_no_text_is_lost_in_any_format(read):
+    text = characters(read.transcript.text)
+    assert characters(write("text", read)) == characters(write("md", read)) == text
+    assert characters("".join(parse(write("html", read)).find("body").itertext())) == text
+    (page,) = of_class(validate_hocr(write("hocr", read)), "ocr_page")
+    assert characters("".join(page.itertext())) == text
+    for record in (*json.loads(write("json", read)), json.loads(write("jsonl", read))):
+        assert Result.from_json(record).transcript == read.transcript
+    with pypdfium2.PdfDocument(b"".join(FORMATS["pdf"]([drawn(read)]))) as document:
+        assert characters(document[0].get_textpage().get_text_range()) == text
 
 
 def test_no_pages_make_an_empty_document():
