@@ -1,0 +1,91 @@
+"""A model folder or hub id goes in, an Engine on torch comes out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocr2.errors import BadCheckpoint, BadInput, ModelMissing
+from ocr2.got.engine import Engine
+
+if TYPE_CHECKING:
+    import torch
+
+    from ocr2.got.config import GOTConfig
+    from ocr2.got.model import GOT
+    from ocr2.got.prompt import Tokenizer
+
+ROWS_CPU, ROWS_CUDA = 4, 128
+"""Pages in flight. On a processor four cost little more than one, more save nothing; a GPU is idle with fewer."""
+CACHE_CPU = 2 << 30
+"""Bytes of keys and values on a processor, unless a single page needs more."""
+
+
+def is_got(model: str) -> bool:
+    """Whether that is a GOT model's folder, or could be its hub id."""
+    folder = Path(model)
+    if not folder.exists():
+        return model.count("/") == 1 and not model.startswith((".", "/", "~")) and "\\" not in model
+    try:
+        record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return any(folder.glob("*.safetensors"))
+    return isinstance(record, dict) and ("model_type" in record or "format" in record)
+
+
+def load(model: str, threads: int | None = None, precision: str | None = None, device: str | None = None) -> Engine:
+    """The engine for a model. By default on a GPU if there is one, in the precision that is fastest there.
+
+    Raises BadCheckpoint where that isn't a model, ModelMissing where torch or the hub is, BadInput for a device or
+    precision that this machine can't run.
+    """
+    try:
+        import torch
+
+        from ocr2.got import checkpoint
+        from ocr2.got import precision as precisions
+        from ocr2.got.prompt import Tokenizer
+        from ocr2.got.runner import TorchRunner
+    except ModuleNotFoundError as error:
+        raise ModelMissing(f"--model {model} needs the package {error.name}: pip install 'ocr2[got]'") from error
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=where)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"device {device!r} can't be used ({reason}): expected cpu, or cuda where it is") from error
+    folder = checkpoint.find(model)
+    tokenizer = Tokenizer.load(folder)
+    network = checkpoint.load(folder)
+    _check(tokenizer, network.config, folder)
+    network = precisions.converted(network.to(where), precision or precisions.fastest(where))  # type: ignore[arg-type]
+    runner = TorchRunner(network)
+    rows = ROWS_CUDA if where.type == "cuda" else ROWS_CPU
+    return Engine(runner, tokenizer, network.config, rows, _budget(network, runner.example))
+
+
+def _check(tokenizer: Tokenizer, config: GOTConfig, folder: Path) -> None:
+    """A tokenizer of another model would make nonsense of every prompt."""
+    if tokenizer.image != config.image_token:
+        raise BadCheckpoint(
+            f"{folder}: <imgpad> is token {tokenizer.image} of the tokenizer and {config.image_token} of the model: "
+            "take the tokenizer that came with the model"
+        )
+    if tokenizer.size > config.decoder.vocabulary:
+        raise BadCheckpoint(
+            f"{folder}: the tokenizer has {tokenizer.size} tokens, the model {config.decoder.vocabulary}: "
+            "take the tokenizer that came with the model"
+        )
+
+
+def _budget(model: GOT, example: torch.Tensor) -> int:
+    """How many tokens' keys and values may be in memory: three quarters of what a GPU has left, CACHE_CPU elsewhere."""
+    import torch
+
+    decoder = model.config.decoder
+    token = 2 * decoder.layers * decoder.kv_heads * decoder.width // decoder.heads * example.element_size()
+    room = torch.cuda.mem_get_info(example.device)[0] * 3 // 4 if example.is_cuda else CACHE_CPU
+    return max(room // token, model.config.context)

@@ -1,0 +1,102 @@
+"""Numbers of fewer bits: a model goes in, the same model comes out, its linear maps in 8 bits or all of it in bfloat16.
+
+8 bits: weights have a scale for each output channel, activations one for each token, so that what is read doesn't
+depend on what else is in the batch. Sums are whole numbers; everything between the linear maps stays in float32.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from ocr2.errors import BadInput
+
+if TYPE_CHECKING:
+    from ocr2.got.model import GOT
+
+Precision = Literal["fp32", "bf16", "int8"]
+
+
+def fastest(device: torch.device) -> Precision:
+    """The precision that reads fastest there, and as well: benchmarks/got_cpu.py measures it."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "int8" if device.type == "cpu" and multiplies_bytes() else "fp32"
+
+
+def multiplies_bytes() -> bool:
+    """Whether this processor has instructions for sums of products of bytes (VNNI), and torch the kernels for them."""
+    vnni = getattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    return "x86" in torch.backends.quantized.supported_engines and bool(vnni())
+
+
+def converted(model: GOT, precision: Precision) -> GOT:
+    """The model in that precision, changed in place. Raises BadInput where the machine can't run it."""
+    if precision not in get_args(Precision):
+        raise BadInput(f"precision {precision!r} is unknown: expected {', '.join(get_args(Precision))}")
+    if precision != "int8":
+        return model.to(torch.bfloat16 if precision == "bf16" else torch.float32)
+    device = model.connector.weight.device
+    if device.type != "cpu" or not multiplies_bytes():
+        where = "this processor lacks it" if device.type == "cpu" else f"the model is on {device}"
+        raise BadInput(f"precision int8 needs a processor with AVX-512 VNNI, and {where}: choose fp32 or bf16")
+    torch.backends.quantized.engine = "x86"
+    # what the head knows in 8 bits is looked up in 16: exact for weights that were trained so
+    embedding = model.decoder.embed.weight.detach().to(torch.bfloat16)
+    _quantize(model)
+    model.decoder.embed.weight = nn.Parameter(embedding, requires_grad=False)
+    return model.eval()
+
+
+def _quantize(module: nn.Module) -> None:
+    """Replaces every linear map below `module`, letting go of each original at once; the rest becomes float32."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Linear):
+            setattr(module, name, Int8Linear(child))
+        else:
+            _quantize(child)
+    for parameter in module.parameters(recurse=False):
+        parameter.requires_grad_(False).data = parameter.data.float()
+
+
+class Int8Linear(nn.Module):
+    """A linear map in 8 bits: (…, inputs) float32 → (…, outputs) float32."""
+
+    bias: Tensor | None
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        scale = linear.weight.detach().abs().amax(1).float().clamp(min=1e-12) / 127
+        weight = torch.empty_like(linear.weight, dtype=torch.int8, requires_grad=False)
+        rows = 1 << 12  # at a time: the head alone is a quarter of the model
+        for part, divisor, source in zip(weight.split(rows), scale.split(rows), linear.weight.split(rows), strict=True):
+            part.copy_((source.detach().float() / divisor[:, None]).round_())
+        self.packed = _packed(weight, scale)
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The product, each token quantised by its own largest number."""
+        scale = x.abs().amax(-1, keepdim=True).clamp(min=1e-12) / 127
+        y = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(x / scale, 1.0, _ZERO, self.packed)
+        y = y.mul_(scale)
+        return y if self.bias is None else y.add_(self.bias)
+
+
+_ZERO = 128
+"""The byte that stands for zero."""
+
+
+def _packed(weight: Tensor, scale: Tensor) -> Any:
+    """Bytes (outputs, inputs) the way FBGEMM multiplies them: the only place that knows of it.
+
+    torch says that these tensors will go in a later release. Its other kernels for bytes take twice the time for one
+    token, and onnxruntime's has one scale for a whole batch.
+    """
+    zeros = torch.zeros(len(scale), dtype=torch.long)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tensor = torch._make_per_channel_quantized_tensor(weight, scale.double(), zeros, 0)
+        return torch.ops.quantized.linear_prepack(tensor, None)

@@ -1,0 +1,83 @@
+"""From pages to what the encoder is shown: whole pages, or tiles and a thumbnail. Needs no torch.
+
+A view is an array of bytes (3, height, width), RGB. The model itself normalises the colours.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL.Image import Resampling
+
+from ocr2.errors import BadPrompt
+from ocr2.got.config import STRIDE, EncoderConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+    from ocr2.types import Prompt
+
+
+def look(images: Sequence[Image.Image], prompt: Prompt, config: EncoderConfig) -> list[np.ndarray]:
+    """The views of a prompt's pages: one a page, or the tiles of one page row by row, then the whole page.
+
+    Raises BadPrompt where there are more or fewer images than the prompt is about.
+    """
+    if len(images) != prompt.pages:
+        raise BadPrompt(f"{len(images)} images for a prompt about {prompt.pages} pages: give one image a page")
+    pages = [image.convert("RGB") for image in images]
+    whole = [squashed(page, config.side) if config.square else fitted(page, config.side) for page in pages]
+    return tiles(pages[0], prompt.tiles, config.side) + whole
+
+
+def squashed(page: Image.Image, side: int) -> np.ndarray:
+    """The whole page as a square, whatever its shape (GOT §3.2)."""
+    return _resized(page, side, side)
+
+
+def fitted(page: Image.Image, side: int) -> np.ndarray:
+    """The whole page in its own shape, never enlarged, at most `side` long; white up to the next multiple of STRIDE."""
+    scale = min(1, side / max(page.size))
+    width, height = (max(1, round(length * scale)) for length in page.size)
+    view = np.full((3, _up(height), _up(width)), 255, np.uint8)
+    view[:, :height, :width] = _resized(page, width, height)
+    return view
+
+
+def tiles(page: Image.Image, most: int, side: int) -> list[np.ndarray]:
+    """The page cut into at most that many squares, row by row; none where one view shows as much."""
+    columns, rows = grid(*page.size, most, side)
+    if columns * rows == 1:
+        return []
+    cut = _resized(page, columns * side, rows * side).reshape(3, rows, side, columns, side)
+    return list(np.ascontiguousarray(cut.transpose(1, 3, 0, 2, 4)).reshape(-1, 3, side, side))
+
+
+def grid(width: int, height: int, most: int, side: int = 1024) -> tuple[int, int]:
+    """The columns and rows, at most `most` tiles, whose shape is nearest to the page's (InternVL-1.5's rule).
+
+    Of equally near ones the larger, if the page has more than half as many pixels as its tiles would have.
+    """
+    grids = [(columns, rows) for columns in range(1, most + 1) for rows in range(1, most // columns + 1)]
+    best, nearest = (1, 1), inf
+    for columns, rows in sorted(grids, key=lambda grid: grid[0] * grid[1]):
+        distance = abs(width / height - columns / rows)
+        worth_it = width * height > 0.5 * side * side * columns * rows
+        if distance < nearest or (distance == nearest and worth_it):
+            best, nearest = (columns, rows), distance
+    return best
+
+
+def _resized(page: Image.Image, width: int, height: int) -> np.ndarray:
+    """The page as an array (3, height, width)."""
+    resized = page.resize((width, height), Resampling.BICUBIC)
+    return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
+
+
+def _up(length: int) -> int:
+    """The next multiple of STRIDE."""
+    return -(-length // STRIDE) * STRIDE

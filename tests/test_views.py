@@ -1,0 +1,162 @@
+"""What the encoder is shown: against the reference library's own views, and the rule of tiles against brute force."""
+
+import random
+
+import numpy as np
+import pytest
+from PIL import Image, ImageColor
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import (
+    GotOcr2ImageProcessorPil,
+    get_optimal_tiled_canvas,
+)
+
+from ocr2.errors import BadPrompt
+from ocr2.got.config import PRESETS, EncoderConfig
+from ocr2.got.views import grid, look
+from ocr2.types import Prompt
+
+SQUARE = EncoderConfig(side=128)
+NANO = PRESETS["nano"].encoder
+
+
+def noise(width: int, height: int, seed: int = 0) -> Image.Image:
+    """A page without two equal neighbours: no pixel can be misplaced unseen."""
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
+
+
+def reference(image: Image.Image, side: int, tiles: int = 0) -> np.ndarray:
+    """The views of the reference library's image processor, before it normalises their colours."""
+    size = {"height": side, "width": side}
+    options = {"crop_to_patches": tiles > 0, "max_patches": tiles, "do_rescale": False, "do_normalize": False}
+    return np.stack(GotOcr2ImageProcessorPil(size=size)(image, **options)["pixel_values"])
+
+
+SIZES = [(128, 128), (300, 200), (37, 411), (640, 63), (129, 127), (1, 1)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_square_view_is_the_reference_librarys(size: tuple[int, int]) -> None:
+    (view,) = look([noise(*size)], Prompt(), SQUARE)
+    assert (view.shape, view.dtype) == ((3, 128, 128), np.uint8)
+    assert (view == reference(noise(*size), 128)[0]).all()
+
+
+@pytest.mark.parametrize("most", [2, 6, 12])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_tiles_are_the_reference_librarys(size: tuple[int, int], most: int) -> None:
+    views = look([noise(*size)], Prompt(tiles=most), SQUARE)
+    expected = reference(noise(*size), 128, most)
+    assert len(views) == len(expected)
+    assert (np.stack(views) == expected).all()
+
+
+def test_tiles_go_row_by_row_and_the_whole_page_comes_last() -> None:
+    page = Image.new("RGB", (384, 256))
+    colors = ["red", "green", "blue", "white", "gray", "yellow"]
+    for n, color in enumerate(colors):
+        page.paste(color, (n % 3 * 128, n // 3 * 128, n % 3 * 128 + 128, n // 3 * 128 + 128))
+    for config in (SQUARE, EncoderConfig(side=128, square=False, positions="rotary")):
+        *tiles, whole = look([page], Prompt(tiles=6), config)
+        assert len(tiles) == 6
+        for tile, color in zip(tiles, colors, strict=True):
+            assert (tile.transpose(1, 2, 0) == ImageColor.getrgb(color)).all()
+        assert (whole == look([page], Prompt(), config)[0]).all()
+
+
+def test_one_tile_is_the_page_itself() -> None:
+    for most, size in ((1, (500, 100)), (12, (100, 100))):
+        views = look([noise(*size)], Prompt(tiles=most), SQUARE)
+        assert (np.stack(views) == look([noise(*size)], Prompt(), SQUARE)).all()
+
+
+def test_a_view_for_each_page() -> None:
+    pages = [noise(200, 100, 1), noise(100, 200, 2)]
+    expected = [look([page], Prompt(), SQUARE)[0] for page in pages]
+    assert (np.stack(look(pages, Prompt(pages=2), SQUARE)) == np.stack(expected)).all()
+    for count, asked in ((2, 1), (0, 1), (2, 3)):
+        with pytest.raises(BadPrompt, match=f"{count} images for a prompt about {asked} pages: give one image a page"):
+            look(pages[:count], Prompt(pages=asked), SQUARE)
+
+
+def test_other_modes_become_rgb() -> None:
+    gray = noise(90, 50).convert("L")
+    assert (look([gray], Prompt(), SQUARE)[0] == look([gray.convert("RGB")], Prompt(), SQUARE)[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "ink", "view"),
+    [
+        ((200, 30), (200, 30), (256, 64)),
+        ((64, 128), (64, 128), (64, 128)),
+        ((65, 1), (65, 1), (128, 64)),
+        ((1024, 1024), (1024, 1024), (1024, 1024)),
+        ((2480, 3508), (724, 1024), (768, 1024)),
+        ((20000, 30), (1024, 2), (1024, 64)),
+        ((3, 30000), (1, 1024), (64, 1024)),
+    ],
+    ids=str,
+)
+def test_a_fitted_view(size: tuple[int, int], ink: tuple[int, int], view: tuple[int, int]) -> None:
+    (made,) = look([Image.new("RGB", size)], Prompt(), NANO)
+    expected = Image.new("RGB", view, "white")
+    expected.paste("black", (0, 0, *ink))
+    assert (made == np.asarray(expected).transpose(2, 0, 1)).all()
+    assert NANO.tokens(*made.shape[1:]) == view[0] * view[1] / 64**2
+
+
+def test_a_small_page_is_shown_pixel_by_pixel() -> None:
+    (made,) = look([noise(70, 40)], Prompt(), NANO)
+    assert (made[:, :40, :70] == np.asarray(noise(70, 40)).transpose(2, 0, 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "expected"),
+    [
+        ((1000, 1000), 12, (1, 1)),
+        ((1448, 1448), 12, (1, 1)),  # fewer pixels than half of four tiles
+        ((1449, 1449), 12, (2, 2)),
+        ((2172, 2172), 12, (2, 2)),
+        ((2173, 2173), 12, (3, 3)),
+        ((2173, 2173), 6, (2, 2)),
+        ((1600, 800), 12, (2, 1)),
+        ((2896, 1448), 12, (2, 1)),  # fewer pixels than half of eight tiles
+        ((2898, 1449), 12, (4, 2)),
+        ((2480, 3508), 12, (2, 3)),
+        ((2480, 3508), 6, (2, 3)),
+        ((2550, 3300), 12, (3, 4)),
+        ((3300, 2550), 12, (4, 3)),
+        ((3300, 2550), 6, (3, 2)),
+        ((1200, 800), 12, (3, 2)),
+        ((1500, 1000), 1, (1, 1)),
+        ((9000, 100), 12, (12, 1)),
+        ((100, 9000), 6, (1, 6)),
+        ((300, 200), 2, (1, 1)),  # as near to 1 : 1 as to 2 : 1, with fewer pixels than half of two tiles
+        ((3000, 2000), 2, (2, 1)),
+        ((2500, 2000), 12, (4, 3)),
+    ],
+    ids=str,
+)
+def test_the_grid_of_tiles(size: tuple[int, int], most: int, expected: tuple[int, int]) -> None:
+    assert grid(*size, most) == expected
+
+
+def brute(width: int, height: int, most: int, side: int) -> tuple[int, int]:
+    """The same rule by elimination: of the nearest shapes the largest that pays, or the smallest."""
+    shapes = [(c, r) for c in range(1, 13) for r in range(1, 13) if c * r <= most]
+    away = {shape: abs(width / height - shape[0] / shape[1]) for shape in shapes}
+    nearest = [shape for shape in shapes if away[shape] == min(away.values())]
+    paying = [(c, r) for c, r in nearest if 2 * width * height > side * side * c * r]
+    return max(paying, key=np.prod) if paying else min(nearest, key=np.prod)
+
+
+def test_the_grid_against_brute_force_and_the_reference_library() -> None:
+    rng = random.Random(0)
+    sizes = [(rng.randint(1, 6000), rng.randint(1, 6000)) for _ in range(1000)]
+    sizes += [
+        (columns * unit, rows * unit) for columns in range(1, 9) for rows in range(1, 9) for unit in (64, 500, 901)
+    ]
+    for width, height in sizes:
+        most, side = rng.randint(1, 12), rng.choice([1024, 448])
+        expected = get_optimal_tiled_canvas((height, width), (side, side), 1, most)
+        assert grid(width, height, most, side) == expected, (width, height, most, side)
+        assert brute(width, height, most, side) == expected, (width, height, most, side)
