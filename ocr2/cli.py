@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, count, groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 from tqdm import tqdm
 
 from ocr2 import files
-from ocr2.errors import BadOutput, OcrError
+from ocr2.errors import BadOutput, BadPrompt, OcrError
 from ocr2.journal import Journal, Key
 from ocr2.outputs import FORMATS
 from ocr2.reader import Reader, load
 from ocr2.result import Result
+from ocr2.types import MOST_TILES, Box, Prompt, Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from ocr2.types import Page
 
 SUFFIXES = {"text": ".txt"} | {name: f".{name}" for name in FORMATS if name != "text"}
 """What each format's files are called."""
@@ -38,6 +42,11 @@ class _Run:
     pages: str | None
     dpi: int
     bar: tqdm[None]
+    prompt: Prompt = field(default_factory=Prompt)
+    together: bool = False
+    """All pages of an input are read as one text."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What else makes a difference to what is read."""
     read: int = 0
     """How many pages were read, and got to where they go: the terminal, the journal."""
     failed: int = 0
@@ -59,35 +68,80 @@ class _Run:
         self.stdin = self.stdin or files.standard_input()
         return files.pages(self.stdin, select=self.pages, dpi=self.dpi, origin="-")
 
-    def results(self, sources: Iterable[str | Path], journal: Journal | None = None) -> Iterator[Result]:
-        """Each page as it is read, or as the journal has it; those that fail are told and counted."""
+    def results(
+        self, sources: Iterable[str | Path], journal: Journal | None = None
+    ) -> Iterator[tuple[int, Result | None]]:
+        """Each page with its place among all (0, 1, …), as it is read or as the journal has it: not always in order.
+
+        Those that fail are told and counted; None stands for them.
+        """
+        known: deque[tuple[int, Result | None]] = deque()
+        asked: dict[int, tuple[int, Result]] = {}
+        for number, answer in self.reader.answers(self.questions(sources, journal, known, asked), self.prompt):
+            place, result = asked.pop(number)
+            if isinstance(answer, OcrError):
+                self.fail(answer)
+                known.append((place, None))
+            else:
+                known.append((place, replace(result, transcript=answer)))
+            self.bar.update()
+            yield from self.counted(known)
+        yield from self.counted(known)
+
+    def counted(self, known: deque[tuple[int, Result | None]]) -> Iterator[tuple[int, Result | None]]:
+        """What is known, each counted when it got to where it goes."""
+        while known:
+            place, result = known.popleft()
+            yield place, result
+            self.read += result is not None
+
+    def questions(
+        self,
+        sources: Iterable[str | Path],
+        journal: Journal | None,
+        known: deque[tuple[int, Result | None]],
+        asked: dict[int, tuple[int, Result]],
+    ) -> Iterator[list[Page]]:
+        """The pages to read, nearly always one by one. Each is put down in `asked` by its number, or in `known`."""
+        places, numbers = count(), count()
         for source in sources:
             try:
                 with closing(self.open(source)) as pages:
-                    self.bar.total += len(pages) - 1
-                    for number in pages.numbers:
-                        self.bar.update()
-                        try:
-                            result = self.result(pages, (str(source), number), journal)
-                        except OcrError as error:
-                            self.fail(error)
+                    groups = [list(pages.numbers)] if self.together else [[number] for number in pages.numbers]
+                    self.reader.check(replace(self.prompt, pages=len(groups[0])))
+                    self.bar.total += len(groups) - 1
+                    for group in groups:
+                        place = next(places)
+                        result = self.recalled(str(source), group[0], journal)
+                        question = None if result else self.drawn(pages, group)
+                        if question is None:
+                            self.bar.update()
+                            known.append((place, result))
                             continue
-                        yield result
-                        self.read += 1
+                        result = Result.of(question[0], Transcript(""))
+                        keep = self.to == "pdf" and journal is None
+                        asked[next(numbers)] = place, result if keep else replace(result, image=None)
+                        yield question
             except OcrError as error:
                 self.bar.update()
                 self.fail(error)
 
-    def result(self, pages: files.Pages, key: Key, journal: Journal | None) -> Result:
-        """One page, from the journal if it is there."""
-        if journal is not None and key in journal:
-            return journal[key]
-        page = pages.page(key[1])
-        return Result.of(page, self.reader.answer(page))
+    def recalled(self, source: str, number: int, journal: Journal | None) -> Result | None:
+        """The page as the journal has it, if there is one."""
+        key = source, number
+        return journal[key] if journal is not None and key in journal else None
+
+    def drawn(self, pages: files.Pages, numbers: list[int]) -> list[Page] | None:
+        """The pages of these numbers; None, told and counted, where one can't be read."""
+        try:
+            return [pages.page(number) for number in numbers]
+        except OcrError as error:
+            self.fail(error)
+            return None
 
     def show(self, sources: Iterable[str | Path]) -> None:
         """All pages of the sources on standard output, as they are read; nothing where none could be."""
-        results = self.results(sources)
+        results = _in_order(self.results(sources))
         first = next(results, None)
         if first is None:
             return
@@ -109,16 +163,17 @@ class _Run:
             self.read += 1
             self.bar.update(len(sources))
             return False
-        run = {"model": self.model, "dpi": self.dpi}
+        run = {"model": self.model, "dpi": self.dpi, **self.options}
         with Journal(target, run, resume=resume) as journal:
-            order: list[Key] = []
-            for result in self.results(sources, journal):
-                order.append((result.origin, result.number))
-                if order[-1] not in journal:
-                    journal.add(result)
-            if order:
+            keys: dict[int, Key] = {}
+            for place, result in self.results(sources, journal):
+                if result:
+                    keys[place] = result.origin, result.number
+                    if keys[place] not in journal:
+                        journal.add(result)
+            if keys:
                 with files.whole(target) as file:
-                    for chunk in FORMATS[self.to](self.recall(order, journal)):
+                    for chunk in FORMATS[self.to](self.recall([keys[place] for place in sorted(keys)], journal)):
                         file.write(chunk)
             journal.remove()
         return True
@@ -132,6 +187,31 @@ class _Run:
             with closing(self.open(source)) as pages:
                 for key in keys:
                     yield replace(journal[key], image=pages.page(key[1]).image)
+
+
+def _in_order(results: Iterable[tuple[int, Result | None]]) -> Iterator[Result]:
+    """Numbered results from the first to the last, each as soon as its turn comes."""
+    held: dict[int, Result | None] = {}
+    due = 0
+    for place, result in results:
+        held[place] = result
+        while due in held:
+            if found := held.pop(due):
+                yield found
+            due += 1
+
+
+def _numbers(option: str, value: str | None, names: str) -> list[float]:
+    """The numbers of an option like --box, as many as it has names; none if it isn't given."""
+    if value is None:
+        return []
+    try:
+        numbers = [float(number) for number in value.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != len(names.split(",")):
+        raise BadPrompt(f"{option} {value}: expected {names}, in pixels of the page, x to the right, y down")
+    return numbers
 
 
 def _told(what: object) -> str:
@@ -188,7 +268,9 @@ def commands() -> None:
 
 @commands.command()
 @click.argument("inputs", nargs=-1, required=True)
-@click.option("--model", default="ppocr", metavar="NAME|PATH", help="ppocr (default), ppocrv2, or a model folder.")
+@click.option(
+    "--model", default="ppocr", metavar="NAME|PATH|ID", help="ppocr (default), ppocrv2, a model folder, or a hub id."
+)
 @click.option("--to", type=click.Choice(list(FORMATS)), help="Output format; else by the name of -o, else text.")
 @click.option(
     "-o",
@@ -200,6 +282,15 @@ def commands() -> None:
 @click.option("--dpi", type=click.IntRange(1, 2400), default=files.DPI, show_default=True, help="To draw PDF pages at.")
 @click.option("--resume", is_flag=True, help="Go on where a stopped run of the same command left off.")
 @click.option("--threads", type=click.IntRange(1), help="Processors to use; else all.")
+@click.option("--format", "formatted", is_flag=True, help="GOT: Markdown and LaTeX instead of plain text.")
+@click.option("--box", metavar="X0,Y0,X1,Y1", help="GOT: only what stands in this box, in pixels of the page.")
+@click.option("--point", metavar="X,Y", help="GOT: only what stands at this point, in pixels of the page.")
+@click.option("--color", metavar="red|green|blue", help="GOT: only what is framed in this colour.")
+@click.option("--tiles", type=int, default=0, metavar="N", help=f"GOT: look closer, in up to N tiles, 1-{MOST_TILES}.")
+@click.option("--together", is_flag=True, help="GOT: read all pages of an input as one text.")
+@click.option("--boxes", is_flag=True, help="GOT: find each line's place, with the help of ppocr.")
+@click.option("--precision", metavar="int8|bf16|fp32", help="GOT: else the fastest that reads as well here.")
+@click.option("--device", metavar="cpu|cuda", help="GOT: else a GPU if there is one.")
 def read(
     inputs: tuple[str, ...],
     model: str,
@@ -209,6 +300,8 @@ def read(
     dpi: int,
     resume: bool,
     threads: int | None,
+    device: str | None,
+    **asked: Any,
 ) -> None:
     """Read images, PDFs and folders; "-" is standard input.
 
@@ -219,6 +312,8 @@ def read(
     ocr2 read scans/ -o texts/ --to json      a file each, with every line's place and score
     ocr2 read books/ -o out.jsonl --resume    go on after a stop
     curl … | ocr2 read -                      from standard input
+    ocr2 read page.png --model GOT --format   formulas and tables too, by a GOT model
+    ocr2 read page.png --model GOT --box 80,120,640,300
 
     Exit status: 0 all was read and written, 1 some was not, 2 nothing was.
     """
@@ -228,12 +323,17 @@ def read(
         raise BadOutput("--resume goes on with a file: say which with -o FILE or -o DIR")
     if to == "pdf" and output is None and sys.stdout.isatty():
         raise BadOutput("a PDF is not for the terminal: say where it goes with -o FILE")
+    if asked["together"] and to in ("hocr", "pdf"):
+        raise BadOutput(f"--together makes one text of several pages, {to} has one for each page: choose another")
     if pages is not None:
         files.parse_ranges(pages)  # said once, not for each input
+    prompt = _prompt(asked)
+    options = {name: value for name, value in asked.items() if value}
     try:
-        reader = load(model, threads)
+        reader = load(model, threads, precision=asked["precision"], device=device, boxes=asked["boxes"])
+        reader.check(prompt)
         with tqdm(total=0, unit="page", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
-            run = _Run(reader, model, to, pages, dpi, bar)
+            run = _Run(reader, model, to, pages, dpi, bar, prompt, asked["together"], options)
             try:
                 _read(run, inputs, output, resume)
             except OcrError as error:  # the end of it, but for what was read before
@@ -242,6 +342,18 @@ def read(
         click.echo("ocr2: stopped" + "; the same command with --resume goes on" * (output is not None), err=True)
         sys.exit(130)
     sys.exit(0 if not run.failed else 1 if run.read else 2)
+
+
+def _prompt(asked: dict[str, Any]) -> Prompt:
+    """The question that the options ask."""
+    box, point = _numbers("--box", asked["box"], "x0,y0,x1,y1"), _numbers("--point", asked["point"], "x,y")
+    return Prompt(
+        asked["formatted"],
+        box=Box(*box) if box else None,
+        point=(point[0], point[1]) if point else None,
+        color=asked["color"],
+        tiles=asked["tiles"],
+    )
 
 
 def _read(run: _Run, inputs: Iterable[str], output: str | None, resume: bool) -> None:

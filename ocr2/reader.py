@@ -8,24 +8,30 @@ for page, transcript in reader.stream("scan.pdf"):
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
-from ocr2 import files
+from ocr2 import align, files
 from ocr2.errors import BadInput, BadPrompt, OcrError
 from ocr2.types import Page, Prompt, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
     from PIL import Image
 
+    from ocr2.got.engine import Engine, Reading
     from ocr2.types import Line
 
     Source = str | Path | bytes | BinaryIO | Image.Image
+
+Question = Sequence[Page]
+"""The pages that are read together as one text: nearly always one."""
 
 
 class Model(Protocol):
@@ -42,14 +48,31 @@ class Reader:
         """`load` makes these; a model of your own is anything that turns an image into a Page."""
         self.model = model
 
-    def answer(self, page: Page, prompt: Prompt | None = None) -> Transcript:
-        """The transcript of one page. Raises BadInput where the model fails on it, out of memory for instance."""
-        prompt = prompt or Prompt()
+    def check(self, prompt: Prompt) -> None:
+        """Raises BadPrompt for what this reader can't be asked, whatever the page."""
         if prompt != Prompt():
             raise BadPrompt(
                 f"this model reads whole pages as plain text and can't answer {prompt}: leave the prompt out"
             )
-        began = time.perf_counter()
+
+    def answers(
+        self, questions: Iterable[Question], prompt: Prompt | None = None
+    ) -> Iterator[tuple[int, Transcript | OcrError]]:
+        """The number of a question (0, 1, …) and its transcript, or the error that its page gave; as they are done.
+
+        Questions are taken as there is room for them, so any number of pages may come.
+        """
+        for number, question in enumerate(questions):
+            answer: Transcript | OcrError
+            try:
+                answer = self._answer(question, prompt or Prompt())
+            except OcrError as error:
+                answer = error
+            yield number, answer
+
+    def _answer(self, question: Question, prompt: Prompt) -> Transcript:
+        self.check(_about(prompt, question))
+        page, began = question[0], time.perf_counter()
         try:
             read = self.model.read(page.image, page.number, page.origin)
         except OcrError:
@@ -59,13 +82,43 @@ class Reader:
         seconds = time.perf_counter() - began
         return Transcript(read.text, "text", prompt, "eos", _score(read.lines), read.lines, seconds)
 
+    def live(self, question: Page | Question, prompt: Prompt | None = None) -> Iterator[str | Transcript]:
+        """Pieces of the text as they are read, then the whole transcript, whose text they are."""
+        transcript = self.answer(question, prompt)
+        yield transcript.text
+        yield transcript
+
+    def answer(self, question: Page | Question, prompt: Prompt | None = None) -> Transcript:
+        """The transcript of one page, or of several as one text.
+
+        Raises BadInput where the model fails on it, out of memory for instance, and BadPrompt for what it can't answer.
+        """
+        ((_, answer),) = self.answers([[question] if isinstance(question, Page) else question], prompt)
+        if isinstance(answer, OcrError):
+            raise answer
+        return answer
+
     def stream(
         self, source: Source, *, pages: str | None = None, dpi: int = files.DPI, prompt: Prompt | None = None
     ) -> Iterator[tuple[Page, Transcript]]:
-        """Each page of an image, PDF or TIFF with its transcript, one page at a time in memory."""
+        """Each page of an image, PDF or TIFF with its transcript, in the file's order."""
+        taken: dict[int, Page] = {}
+        done: dict[int, Transcript] = {}
+        due = 0
+
+        def questions() -> Iterator[Question]:
+            for number, page in enumerate(found):
+                taken[number] = page
+                yield [page]
+
         with closing(files.pages(source, select=pages, dpi=dpi)) as found:
-            for page in found:
-                yield page, self.answer(page, prompt)
+            for number, answer in self.answers(questions(), prompt):
+                if isinstance(answer, OcrError):
+                    raise answer
+                done[number] = answer
+                while due in done:
+                    yield taken.pop(due), done.pop(due)
+                    due += 1
 
     def read(
         self, source: Source, *, pages: str | None = None, dpi: int = files.DPI, prompt: Prompt | None = None
@@ -81,19 +134,122 @@ class Reader:
         return replace(
             answers[0],
             text="\f".join(answer.text for answer in answers),
+            stop=next((answer.stop for answer in answers if answer.stop != "eos"), "eos"),
             score=_score(lines),
             lines=lines,
             seconds=sum(answer.seconds for answer in answers),
+            tokens=sum(answer.tokens for answer in answers),
+            prompt_tokens=sum(answer.prompt_tokens for answer in answers),
         )
+
+
+class GOTReader(Reader):
+    """A reader by GOT: many pages are on their way at once, and it takes every prompt."""
+
+    def __init__(self, engine: Engine, places: Model | None = None) -> None:
+        """With a model for places, such as the OCR-1.0 pipeline, lines get the boxes that it finds them in."""
+        self.engine, self.places = engine, places
+
+    def check(self, prompt: Prompt) -> None:
+        """Raises BadPrompt or TooLong for what can't be asked, whatever the page."""
+        if self.places and prompt.pages > 1:
+            raise BadPrompt(f"boxes and pages={prompt.pages} don't go together: a box is a place on one page")
+        self.engine.check(prompt)
+
+    def answers(
+        self, questions: Iterable[Question], prompt: Prompt | None = None
+    ) -> Iterator[tuple[int, Transcript | OcrError]]:
+        """As in Reader, in the order in which answers end."""
+        for number, news in self._events(questions, prompt or Prompt()):
+            if not isinstance(news, str):
+                yield number, news
+
+    def live(self, question: Page | Question, prompt: Prompt | None = None) -> Iterator[str | Transcript]:
+        """As in Reader, token by token."""
+        for _, news in self._events([[question] if isinstance(question, Page) else question], prompt or Prompt()):
+            if isinstance(news, OcrError):
+                raise news
+            yield news
+
+    def _events(
+        self, questions: Iterable[Question], prompt: Prompt
+    ) -> Iterator[tuple[int, str | Transcript | OcrError]]:
+        """What the engine tells, by the questions' own numbers. Where it fails, what it was about is lost, no more."""
+        numbered = iter(enumerate(questions))
+        while True:
+            taken: dict[int, _Taken] = {}
+            try:
+                for place, news in self.engine.answers(_taken(numbered, prompt, taken)):
+                    if isinstance(news, str):
+                        yield taken[place].number, news
+                    else:
+                        yield taken[place].number, self._told(taken.pop(place), news)
+                return
+            except OcrError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a network raises, out of memory for instance
+                broken = error
+            if not taken:
+                raise broken
+            for asked in taken.values():
+                yield asked.number, _unreadable(asked.question[0], broken)
+
+    def _told(self, asked: _Taken, news: Reading | OcrError) -> Transcript | OcrError:
+        """The engine's answer as a transcript, or its error with the name of the page."""
+        page = asked.question[0]
+        if isinstance(news, OcrError):
+            return type(news)(f"{_name(page)}, page {page.number}: {news}")
+        lines = align.place(news.text, news.scores, self._lines(page, asked.prompt))
+        seconds = time.perf_counter() - asked.began
+        score = fmean(news.scores) if news.scores else 1.0
+        counts = news.tokens, news.prompt_tokens
+        return Transcript(news.text, "text", asked.prompt, news.stop, score, lines, seconds, *counts)
+
+    def _lines(self, page: Page, prompt: Prompt) -> Sequence[Line]:
+        """The page's lines with their places; of those, the ones in the box that was asked for."""
+        if not self.places:
+            return ()
+        lines = self.places.read(page.image, page.number, page.origin).lines
+        return [line for line in lines if not prompt.box or prompt.box.holds(line.place)]
+
+
+@dataclass
+class _Taken:
+    """A question that the engine has."""
+
+    number: int
+    question: Question
+    prompt: Prompt
+    began: float
+
+
+def _taken(
+    numbered: Iterator[tuple[int, Question]], prompt: Prompt, taken: dict[int, _Taken]
+) -> Iterator[tuple[list[Image.Image], Prompt]]:
+    """The questions as the engine wants them, each written down when it is taken."""
+    for place, (number, question) in enumerate(numbered):
+        asked = _about(prompt, question)
+        taken[place] = _Taken(number, question, asked, time.perf_counter())
+        yield [page.image for page in question], asked
+
+
+def _about(prompt: Prompt, question: Question) -> Prompt:
+    """The prompt for all the pages of a question, unless it says itself about how many it is."""
+    return prompt if prompt.pages > 1 else replace(prompt, pages=len(question))
+
+
+def _name(page: Page) -> str:
+    """What to call the file that a page is from."""
+    return "standard input" if page.origin == "-" else page.origin or "the input"
 
 
 def _unreadable(page: Page, error: Exception) -> BadInput:
     """What to tell of a page that the model failed on."""
-    name = "standard input" if page.origin == "-" else page.origin or "the input"
     width, height = page.image.size
     reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return BadInput(
-        f"{name}, page {page.number} ({width}×{height} pixels) can't be read: {reason}; scale it down, or report it"
+        f"{_name(page)}, page {page.number} ({width}×{height} pixels) can't be read: {reason}; "
+        "scale it down, or report it"
     )
 
 
@@ -103,13 +259,39 @@ def _score(lines: tuple[Line, ...]) -> float:
     return sum(line.score * len(line.text) for line in lines) / characters if characters else 1.0
 
 
-def load(model: str | Path = "ppocr", threads: int | None = None) -> Reader:
-    """A reader for a model by name ("ppocr", "ppocrv2") or folder, on `threads` threads (all there are by default)."""
+def load(
+    model: str | Path = "ppocr",
+    threads: int | None = None,
+    *,
+    precision: str | None = None,
+    device: str | None = None,
+    boxes: bool = False,
+) -> Reader:
+    """A reader for a model by name ("ppocr", "ppocrv2"), folder or hub id, on `threads` threads (else all there are).
+
+    GOT models also take a `precision` ("int8", "bf16", "fp32"), by default the fastest that reads as well on the
+    `device` ("cpu", "cuda"), by default a GPU if there is one; and `boxes`, which finds each line's place on the page
+    with the OCR-1.0 reader.
+    """
+    from ocr2.got.load import is_got
+    from ocr2.got.load import load as load_engine
     from ocr2.ppocr.load import load as load_pipeline
 
+    if is_got(str(model)):
+        places = load_pipeline(threads=threads) if boxes else None
+        return GOTReader(load_engine(str(model), threads, precision, device), places)
+    if precision or device:
+        raise BadPrompt(f"--precision and --device are for GOT models: leave them out for {model}")
     return Reader(load_pipeline(str(model), threads))
 
 
-def read(source: Source, model: str | Path = "ppocr", *, pages: str | None = None, dpi: int = files.DPI) -> Transcript:
+def read(
+    source: Source,
+    model: str | Path = "ppocr",
+    *,
+    pages: str | None = None,
+    dpi: int = files.DPI,
+    prompt: Prompt | None = None,
+) -> Transcript:
     """The transcript of an image, PDF or TIFF. To read many, `load` once and use the reader."""
-    return load(model).read(source, pages=pages, dpi=dpi)
+    return load(model).read(source, pages=pages, dpi=dpi, prompt=prompt)

@@ -52,13 +52,13 @@ def opened(path: Path) -> int:
 def test_public_names() -> None:
     public = {name for name, value in vars(ocr2).items() if name[0] != "_" and not isinstance(value, types.ModuleType)}
     assert public == set(ocr2.__all__) == {"Page", "Prompt", "Transcript", "load", "read"}
-    assert list(inspect.signature(ocr2.read).parameters) == ["source", "model", "pages", "dpi"]
-    assert list(inspect.signature(ocr2.load).parameters) == ["model", "threads"]
+    assert list(inspect.signature(ocr2.read).parameters) == ["source", "model", "pages", "dpi", "prompt"]
+    assert list(inspect.signature(ocr2.load).parameters) == ["model", "threads", "precision", "device", "boxes"]
 
 
 def test_every_error_is_an_ocr_error_and_in_the_tree_that_is_written_down() -> None:
     found = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
-    assert set(found) == {"OcrError", "BadInput", "BadOutput", "BadPrompt", "BadCheckpoint", "ModelMissing"}
+    assert set(found) == {"OcrError", "BadInput", "BadOutput", "BadPrompt", "TooLong", "BadCheckpoint", "ModelMissing"}
     for name, error in found.items():
         assert issubclass(error, errors.OcrError)
         assert name in str(errors.__doc__)
@@ -166,7 +166,7 @@ def test_stream_closes_the_file(book: Path) -> None:
 
 @pytest.mark.parametrize(
     "prompt",
-    [Prompt(format=True), Prompt(box=Box(0, 0, 5, 5)), Prompt(color="red"), Prompt(crop=True), Prompt(pages=2)],
+    [Prompt(format=True), Prompt(box=Box(0, 0, 5, 5)), Prompt(color="red"), Prompt(tiles=12), Prompt(pages=2)],
 )
 def test_prompts_that_the_model_cannot_answer(prompt: Prompt) -> None:
     fake, image = Fake(), Image.new("RGB", (8, 8))
