@@ -1,8 +1,11 @@
 """What the tests of GOT share."""
 
+import torch
 from tokenizers import Tokenizer as Inner
 from tokenizers import decoders, models, pre_tokenizers
 
+from ocr2.got.config import DecoderConfig, EncoderConfig, GOTConfig
+from ocr2.got.model import GOT
 from ocr2.got.prompt import LETTERS, NEEDED, Tokenizer
 
 MERGES = ["t h", "th e", "i n", "Ġ the", "e r", "O C", "OC R", "ä ¸"]
@@ -17,3 +20,14 @@ def tiny_tokenizer() -> Tokenizer:
     inner.decoder = decoders.ByteLevel()
     inner.add_special_tokens(list(NEEDED))
     return Tokenizer(inner)
+
+
+def tiny_got() -> GOT:
+    """A GOT with random weights for that tokenizer, of a shape that `transformers` knows."""
+    tokenizer = tiny_tokenizer()
+    encoder = EncoderConfig(
+        side=128, width=64, layers=2, heads=2, mlp=128, window=3, global_layers=(1,), neck=32, out=(64, 64)
+    )
+    decoder = DecoderConfig(vocabulary=tokenizer.size, width=64, layers=2, heads=4, kv_heads=4, mlp=128)
+    torch.manual_seed(0)
+    return GOT(GOTConfig(encoder, decoder, context=512, image_token=tokenizer.image)).eval()

@@ -168,8 +168,8 @@ def test_a_cache_changes_nothing(decoder: Decoder | OPTDecoder) -> None:
     x = torch.randn(3, 20, 32)
     alone = [decoder(row[None, : length + sum(steps)])[0] for row, length in zip(x, lengths, strict=True)]
     cache = Cache(decoder.config, 4, 16)
-    cache.keys.fill_(9)  # of rows that were here before
-    cache.values.fill_(9)
+    for layer in (*cache.keys, *cache.values):
+        layer.fill_(9)  # of rows that were here before
     for rows in ([2], [1, 0]):  # in any order, padded at the end
         at = torch.tensor(rows)
         count = int(lengths[at].max())
@@ -193,7 +193,8 @@ def test_a_cache_moves_and_grows() -> None:
     cache = Cache(decoder.config, 2, 5)
     decoder(x[:, :5], Place(cache, torch.tensor([1]), torch.tensor([0])))
     cache.move(1, 0)
-    place = Place(cache.grown(1, 8), torch.tensor([0]), torch.tensor([5]), 6)
+    cache.resize(1, 8)
+    place = Place(cache, torch.tensor([0]), torch.tensor([5]), 6)
     torch.testing.assert_close(decoder(x[:, 5:], place), whole[:, 5:])
 
 

@@ -6,7 +6,7 @@ B rows, T tokens of each, W width, H heads, D = W / H, S the longest row's token
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,23 +22,25 @@ class Cache:
 
     def __init__(self, config: DecoderConfig | OPTConfig, rows: int, length: int, like: Tensor | None = None) -> None:
         """Room for `rows` × `length` tokens, of the type and on the device of `like`."""
-        self.config, self.rows, self.length = config, rows, length
-        shape = (config.layers, rows, config.kv_heads, length, config.width // config.heads)
+        self.rows, self.length = rows, length
         like = torch.empty(0) if like is None else like
-        self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
+        shape = (rows, config.kv_heads, length, config.width // config.heads)
+        self.keys = [like.new_zeros(shape) for _ in range(config.layers)]
+        self.values = [like.new_zeros(shape) for _ in range(config.layers)]
 
-    def grown(self, rows: int, length: int) -> Cache:
-        """A cache of another size with what this one holds, as far as there is room."""
-        grown = Cache(self.config, rows, length, self.keys)
-        rows, length = min(rows, self.rows), min(length, self.length)
-        for old, new in ((self.keys, grown.keys), (self.values, grown.values)):
-            new[:, :rows, :, :length] = old[:, :rows, :, :length]
-        return grown
+    def resize(self, rows: int, length: int) -> None:
+        """Make room for `rows` × `length` tokens; what it holds stays, as far as there is room."""
+        kept = slice(min(rows, self.rows)), slice(None), slice(min(length, self.length))
+        for layers in (self.keys, self.values):
+            for n, old in enumerate(layers):  # one by one: never two caches in memory
+                layers[n] = old.new_zeros(rows, old.shape[1], length, old.shape[3])
+                layers[n][kept] = old[kept]
+        self.rows, self.length = rows, length
 
     def move(self, source: int, target: int) -> None:
         """Put one row in the place of another."""
-        for part in (self.keys, self.values):
-            part[:, target] = part[:, source]
+        for layer in (*self.keys, *self.values):
+            layer[target] = layer[source]
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,28 @@ class Place:
     span: int = 0
     """How many tokens the longest row has after this call, or more; 0 where all rows begin, whatever they held."""
 
-    def positions(self, count: int) -> Tensor:
-        """(B, T): the positions of `count` tokens a row."""
-        return self.start[:, None] + torch.arange(count, device=self.start.device)
+
+class Call(NamedTuple):
+    """What all layers of one call share."""
+
+    positions: Tensor
+    """(B or 1, T): of the tokens in their rows."""
+    seen: Tensor | None
+    """(B, 1, T, S): added to the scores, 0 for what a token sees of the cache; None where it sees this call alone."""
+    place: Place | None
+    turn: tuple[Tensor, Tensor] | None = None
+    """Cosines and sines of rotary positions, each (B or 1, 1, T, D)."""
+
+    @classmethod
+    def of(cls, x: Tensor, place: Place | None) -> Call:
+        """The call about tokens (B, T, W)."""
+        positions = torch.arange(x.shape[1], device=x.device)[None]
+        if place is None or not place.span:
+            return cls(positions, None, place)
+        positions = positions + place.start[:, None]
+        hidden = torch.arange(place.span, device=x.device) > positions[..., None]  # (B, T, S)
+        seen = torch.zeros(hidden.shape, dtype=x.dtype, device=x.device).masked_fill_(hidden, -torch.inf)
+        return cls(positions, seen[:, None], place)
 
 
 class Decoder(nn.Module):
@@ -76,14 +97,14 @@ class Decoder(nn.Module):
 
     def forward(self, x: Tensor, place: Place | None = None) -> Tensor:
         """The states of tokens that see what is before them: in this call, and in the cache if a place is given."""
-        positions = positions_of(x, place)  # (B, T)
-        turn = rotations(positions, self.config.width // self.config.heads, self.config.theta, x.dtype)
-        seen = visible(place, x.shape[1])
+        call = Call.of(x, place)
+        width = self.config.width // self.config.heads
+        call = call._replace(turn=rotations(call.positions, width, self.config.theta, x.dtype))
         for n, layer in enumerate(self.layers):
             if self.checkpointing and torch.is_grad_enabled():
-                x = checkpoint(layer, x, n, turn, place, seen, use_reentrant=False)
+                x = checkpoint(layer, x, n, call, use_reentrant=False)
             else:
-                x = layer(x, n, turn, place, seen)
+                x = layer(x, n, call)
         return self.norm(x)
 
 
@@ -98,15 +119,11 @@ class Layer(nn.Module):
         self.gate_up = nn.Linear(config.width, 2 * config.mlp, bias=False)
         self.down = nn.Linear(config.mlp, config.width, bias=False)
 
-    def forward(self, x: Tensor, n: int, turn: Turn, place: Place | None, seen: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, n: int, call: Call) -> Tensor:
         """(B, T, W) → the same shape."""
-        x = x + self.attention(self.norm1(x), n, turn, place, seen)
+        x = x + self.attention(self.norm1(x), n, call)
         gate, up = self.gate_up(self.norm2(x)).chunk(2, -1)
         return x + self.down(F.silu(gate) * up)
-
-
-Turn = tuple[Tensor, Tensor]
-"""Cosines and sines, each (B, 1, T, D)."""
 
 
 class Attention(nn.Module):
@@ -118,25 +135,25 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * self.head_width)
         self.out = nn.Linear(width, width, bias=bias)
 
-    def forward(self, x: Tensor, n: int, turn: Turn | None, place: Place | None, seen: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, n: int, call: Call) -> Tensor:
         """(B, T, W) → the same shape; `n` is the layer's number in the cache."""
         b, t, _ = x.shape
         qkv = self.qkv(x).view(b, t, -1, self.head_width).transpose(1, 2)
         q, k, v = qkv.split((self.heads, self.kv_heads, self.kv_heads), 1)  # (B, H, T, D)
-        if turn is not None:
-            q, k = rotate(q, turn), rotate(k, turn)
-        if place is not None:
-            k, v = _remember(place, n, k, v)
+        if call.turn is not None:
+            q, k = rotate(q, *call.turn), rotate(k, *call.turn)
+        if call.place is not None:
+            k, v = _remember(call.place, call.positions, n, k, v)
         mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=seen, is_causal=seen is None, enable_gqa=self.heads != self.kv_heads
+            q, k, v, attn_mask=call.seen, is_causal=call.seen is None, enable_gqa=self.heads != self.kv_heads
         )
         return self.out(mixed.transpose(1, 2).reshape(b, t, -1))
 
 
-def _remember(place: Place, n: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+def _remember(place: Place, positions: Tensor, n: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """Writes keys and values (B, H, T, D) into layer `n` of the cache; what the tokens may attend to."""
     keys, values = place.cache.keys[n], place.cache.values[n]  # (rows, H, length, D)
-    rows, positions = place.rows[:, None], place.positions(k.shape[2])
+    rows = place.rows[:, None]
     keys[rows, :, positions] = k.transpose(1, 2)
     values[rows, :, positions] = v.transpose(1, 2)
     if not place.span:
@@ -145,27 +162,14 @@ def _remember(place: Place, n: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tenso
     return keys[:count, :, : place.span], values[:count, :, : place.span]
 
 
-def positions_of(x: Tensor, place: Place | None) -> Tensor:
-    """(B or 1, T): the positions of the tokens (B, T, W) of a call."""
-    return place.positions(x.shape[1]) if place else torch.arange(x.shape[1], device=x.device)[None]
-
-
-def visible(place: Place | None, count: int) -> Tensor | None:
-    """(B, 1, T, S): which keys of the cache each token sees; None where a call sees nothing but itself."""
-    if place is None or not place.span:
-        return None
-    keys = torch.arange(place.span, device=place.start.device)
-    return (keys <= place.positions(count)[..., None])[:, None]
-
-
-def rotations(positions: Tensor, width: int, theta: float, dtype: torch.dtype) -> Turn:
+def rotations(positions: Tensor, width: int, theta: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """How far to turn queries and keys at (B, T) positions."""
     frequency = theta ** (-torch.arange(0, width, 2, device=positions.device, dtype=torch.float32) / width)
-    angle = (positions[..., None] * frequency).repeat(1, 1, 2)[:, None]  # (B, 1, T, D)
+    angle = (positions[..., None] * frequency).repeat(1, 1, 2)[:, None]  # (B or 1, 1, T, D)
     return angle.cos().to(dtype), angle.sin().to(dtype)
 
 
-def rotate(x: Tensor, turn: Turn) -> Tensor:
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Queries or keys (B, H, T, D) turned, dimension i with dimension i + D / 2 (RoPE)."""
     one, two = x.chunk(2, -1)
-    return x * turn[0] + torch.cat([-two, one], -1) * turn[1]
+    return x * cos + torch.cat([-two, one], -1) * sin

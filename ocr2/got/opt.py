@@ -12,10 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ocr2.got.decoder import Attention, Place, positions_of, visible
+from ocr2.got.decoder import Attention, Call
 
 if TYPE_CHECKING:
     from ocr2.got.config import OPTConfig
+    from ocr2.got.decoder import Place
 
 _OFFSET = 2
 """The first position's entry in the table: OPT was trained so."""
@@ -40,13 +41,13 @@ class OPTDecoder(nn.Module):
 
     def forward(self, x: Tensor, place: Place | None = None) -> Tensor:
         """The states of tokens that see what is before them: in this call, and in the cache if a place is given."""
-        x = x + self.positions(positions_of(x, place) + _OFFSET)
-        seen = visible(place, x.shape[1])
+        call = Call.of(x, place)
+        x = x + self.positions(call.positions + _OFFSET)
         for n, layer in enumerate(self.layers):
             if self.checkpointing and torch.is_grad_enabled():
-                x = checkpoint(layer, x, n, place, seen, use_reentrant=False)
+                x = checkpoint(layer, x, n, call, use_reentrant=False)
             else:
-                x = layer(x, n, place, seen)
+                x = layer(x, n, call)
         return self.norm(x)
 
 
@@ -61,7 +62,7 @@ class Layer(nn.Module):
         self.up = nn.Linear(config.width, config.mlp)
         self.down = nn.Linear(config.mlp, config.width)
 
-    def forward(self, x: Tensor, n: int, place: Place | None, seen: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, n: int, call: Call) -> Tensor:
         """(B, T, W) → the same shape."""
-        x = x + self.attention(self.norm1(x), n, None, place, seen)
+        x = x + self.attention(self.norm1(x), n, call)
         return x + self.down(F.relu(self.up(self.norm2(x))))

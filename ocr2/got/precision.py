@@ -44,9 +44,9 @@ def converted(model: GOT, precision: Precision) -> GOT:
         where = "this processor lacks it" if device.type == "cpu" else f"the model is on {device}"
         raise BadInput(f"precision int8 needs a processor with AVX-512 VNNI, and {where}: choose fp32 or bf16")
     torch.backends.quantized.engine = "x86"
+    _quantize(model)
     # what the head knows in 8 bits is looked up in 16: exact for weights that were trained so
     embedding = model.decoder.embed.weight.detach().to(torch.bfloat16)
-    _quantize(model)
     model.decoder.embed.weight = nn.Parameter(embedding, requires_grad=False)
     return model.eval()
 
@@ -56,7 +56,7 @@ def _quantize(module: nn.Module) -> None:
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
             setattr(module, name, Int8Linear(child))
-        else:
+        elif name != "embed":  # the largest of all: it is the head's, too
             _quantize(child)
     for parameter in module.parameters(recurse=False):
         parameter.requires_grad_(False).data = parameter.data.float()
@@ -69,20 +69,26 @@ class Int8Linear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        scale = linear.weight.detach().abs().amax(1).float().clamp(min=1e-12) / 127
-        weight = torch.empty_like(linear.weight, dtype=torch.int8, requires_grad=False)
-        rows = 1 << 12  # at a time: the head alone is a quarter of the model
-        for part, divisor, source in zip(weight.split(rows), scale.split(rows), linear.weight.split(rows), strict=True):
-            part.copy_((source.detach().float() / divisor[:, None]).round_())
-        self.packed = _packed(weight, scale)
+        weight = linear.weight.detach()
+        scale = weight.abs().amax(1).float().clamp(min=1e-12) / 127
+        self.packed = _packed(_rounded(weight, scale), scale)
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float())
 
     def forward(self, x: Tensor) -> Tensor:
         """The product, each token quantised by its own largest number."""
-        scale = x.abs().amax(-1, keepdim=True).clamp(min=1e-12) / 127
+        scale = torch.linalg.vector_norm(x, torch.inf, -1, keepdim=True).clamp_(min=1e-12).div_(127)
         y = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(x / scale, 1.0, _ZERO, self.packed)
         y = y.mul_(scale)
         return y if self.bias is None else y.add_(self.bias)
+
+
+def _rounded(weight: Tensor, scale: Tensor) -> Tensor:
+    """The weights as bytes, some rows at a time: the head alone is a quarter of the model."""
+    whole = torch.empty_like(weight, dtype=torch.int8)
+    rows = 1 << 12
+    for part, source, divisor in zip(whole.split(rows), weight.split(rows), scale.split(rows), strict=True):
+        part.copy_((source.float() / divisor[:, None]).round_())
+    return whole
 
 
 _ZERO = 128
@@ -99,4 +105,5 @@ def _packed(weight: Tensor, scale: Tensor) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tensor = torch._make_per_channel_quantized_tensor(weight, scale.double(), zeros, 0)
+        del weight  # not three of them at once
         return torch.ops.quantized.linear_prepack(tensor, None)

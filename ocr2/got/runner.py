@@ -59,7 +59,7 @@ class TorchRunner:
     def resize(self, rows: int, length: int) -> None:
         """Make room for `rows` × `length` tokens; the first rows keep what they hold."""
         self._recorded = None  # what was recorded is about the old cache
-        self.cache = self.cache.grown(rows, length)
+        self.cache.resize(rows, length)
         self.lengths = (self.lengths + [0] * rows)[:rows]
 
     @torch.inference_mode()

@@ -1,0 +1,77 @@
+"""The benchmarks run. What they measure is asserted nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="GOT runs on torch: pip install 'ocr2[got]'")
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ocr2.got.config import PRESETS
+from ocr2.got.model import GOT
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+def run(name: str, *options: object) -> str:
+    command = [sys.executable, str(FOLDER / name), *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def got_gpu() -> Any:
+    spec = spec_from_file_location("got_gpu", FOLDER / "got_gpu.py")
+    assert spec and spec.loader
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_got_gpu(tmp_path: Path) -> None:
+    told = run("got_gpu.py", "--preset", "tiny", "--device", "cpu", "--json", tmp_path / "out.json")
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    names = [f"encode, {n} at once" for n in (1, 4, 16)] + [f"decode, {n} rows" for n in (1, 16, 64, 256)]
+    assert [row["name"] for row in rows] == [*names, "pages of 8 tokens"]
+    for row in rows:
+        assert min(row["rate"], row["floor"], row["reached"], row["memory"]) > 0
+        assert f"| {row['name']} | {row['rate']:,.1f} {row['unit']} |" in told
+    assert "LightOnOCR-2 5.7" in told
+
+
+@pytest.mark.parametrize("preset", ["580m", "nano"])
+def test_the_floor_of_seeing_is_what_torch_counts(got_gpu: Any, preset: str) -> None:
+    """Beside padding and relative positions, which torch counts too."""
+    config = PRESETS[preset]
+    with torch.device("meta"):
+        model = GOT(config)
+        view = torch.empty(2, 3, 1024, 1024)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.connector(model.encoder(view))
+    assert got_gpu.seeing(config, 1024, 1024, 2).flops == pytest.approx(counter.get_total_flops(), rel=0.25)
+
+
+def test_the_floor_of_writing(got_gpu: Any) -> None:
+    """An H100 writes 3.3 thousand tokens a second with one row of 800 tokens, 36 thousand with 64."""
+    rates = [rows / got_gpu.writing(PRESETS["580m"], rows, 800).seconds(990, 3.35) for rows in (1, 64)]
+    assert rates == pytest.approx([3300, 36000], rel=0.05)
+
+
+def test_got_precision(tmp_path: Path) -> None:
+    told = run("got_precision.py", "--steps", 1, "--lines", 2, "--json", tmp_path / "out.json")
+    records = json.loads((tmp_path / "out.json").read_text())
+    assert {record["kind"] for record in records} == {"seen", "fresh"}
+    for record in records:
+        assert 0 < record["same"] <= 1
+        assert f"| {record['kind']} | {record['precision']} | 2 |" in told
