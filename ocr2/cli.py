@@ -108,11 +108,12 @@ class _Run:
             try:
                 with closing(self.open(source)) as pages:
                     groups = [list(pages.numbers)] if self.together else [[number] for number in pages.numbers]
-                    self.reader.check(replace(self.prompt, pages=len(groups[0])))
+                    self.check(source, len(groups[0]))
                     self.bar.total += len(groups) - 1
                     for group in groups:
                         place = next(places)
-                        result = self.recalled(str(source), group[0], journal)
+                        key = str(source), group[0]
+                        result = journal[key] if journal is not None and key in journal else None
                         question = None if result else self.drawn(pages, group)
                         if question is None:
                             self.bar.update()
@@ -126,10 +127,12 @@ class _Run:
                 self.bar.update()
                 self.fail(error)
 
-    def recalled(self, source: str, number: int, journal: Journal | None) -> Result | None:
-        """The page as the journal has it, if there is one."""
-        key = source, number
-        return journal[key] if journal is not None and key in journal else None
+    def check(self, source: str | Path, pages: int) -> None:
+        """Raises BadPrompt or TooLong, which name the input, where so many of its pages can't be read together."""
+        try:
+            self.reader.check(replace(self.prompt, pages=pages))
+        except OcrError as error:
+            raise type(error)(f"{'standard input' if source == '-' else source}: {error}") from error
 
     def drawn(self, pages: files.Pages, numbers: list[int]) -> list[Page] | None:
         """The pages of these numbers; None, told and counted, where one can't be read."""
@@ -329,6 +332,7 @@ def read(
         files.parse_ranges(pages)  # said once, not for each input
     prompt = _prompt(asked)
     options = {name: value for name, value in asked.items() if value}
+    options |= {"pages": pages} if pages and asked["together"] else {}  # else each page is known by its number
     try:
         reader = load(model, threads, precision=asked["precision"], device=device, boxes=asked["boxes"])
         reader.check(prompt)

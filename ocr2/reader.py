@@ -103,22 +103,29 @@ class Reader:
     ) -> Iterator[tuple[Page, Transcript]]:
         """Each page of an image, PDF or TIFF with its transcript, in the file's order."""
         taken: dict[int, Page] = {}
-        done: dict[int, Transcript] = {}
+        done: dict[int, Transcript | OcrError] = {}
+        broken: list[OcrError] = []
         due = 0
 
         def questions() -> Iterator[Question]:
-            for number, page in enumerate(found):
-                taken[number] = page
-                yield [page]
+            try:
+                for number, page in enumerate(found):
+                    taken[number] = page
+                    yield [page]
+            except OcrError as error:  # told when the pages before it are
+                broken.append(error)
 
         with closing(files.pages(source, select=pages, dpi=dpi)) as found:
             for number, answer in self.answers(questions(), prompt):
-                if isinstance(answer, OcrError):
-                    raise answer
                 done[number] = answer
                 while due in done:
-                    yield taken.pop(due), done.pop(due)
+                    answer = done.pop(due)
+                    if isinstance(answer, OcrError):
+                        raise answer
+                    yield taken.pop(due), answer
                     due += 1
+        if broken:
+            raise broken[0]
 
     def read(
         self, source: Source, *, pages: str | None = None, dpi: int = files.DPI, prompt: Prompt | None = None
@@ -152,9 +159,12 @@ class GOTReader(Reader):
 
     def check(self, prompt: Prompt) -> None:
         """Raises BadPrompt or TooLong for what can't be asked, whatever the page."""
+        self._check_places(prompt)
+        self.engine.check(prompt)
+
+    def _check_places(self, prompt: Prompt) -> None:
         if self.places and prompt.pages > 1:
             raise BadPrompt(f"boxes and pages={prompt.pages} don't go together: a box is a place on one page")
-        self.engine.check(prompt)
 
     def answers(
         self, questions: Iterable[Question], prompt: Prompt | None = None
@@ -179,27 +189,45 @@ class GOTReader(Reader):
         while True:
             taken: dict[int, _Taken] = {}
             try:
-                for place, news in self.engine.answers(_taken(numbered, prompt, taken)):
+                for place, news in self.engine.answers(self._taken(numbered, prompt, taken)):
                     if isinstance(news, str):
                         yield taken[place].number, news
                     else:
-                        yield taken[place].number, self._told(taken.pop(place), news)
+                        told = self._told(taken[place], news)
+                        yield taken.pop(place).number, told
                 return
             except OcrError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever a network raises, out of memory for instance
-                broken = error
-            if not taken:
-                raise broken
-            for asked in taken.values():
-                yield asked.number, _unreadable(asked.question[0], broken)
+            except Exception as error:  # whatever a network raises, out of memory for instance
+                if not taken:
+                    raise
+                lost = [(asked.number, _unreadable(asked.question[0], error)) for asked in taken.values()]
+            yield from lost  # the error is gone by now, and with it what the network had in memory
+
+    def _taken(
+        self, numbered: Iterator[tuple[int, Question]], prompt: Prompt, taken: dict[int, _Taken]
+    ) -> Iterator[tuple[list[Image.Image], Prompt]]:
+        """The questions as the engine wants them, each written down when it is taken."""
+        try:
+            for place, (number, question) in enumerate(numbered):
+                asked = _about(prompt, question)
+                self._check_places(asked)
+                taken[place] = _Taken(number, question, asked, time.perf_counter())
+                yield [page.image for page in question], asked
+        except Exception:  # the asker's, not the engine's: it is nothing that those on their way are to blame for
+            taken.clear()
+            raise
 
     def _told(self, asked: _Taken, news: Reading | OcrError) -> Transcript | OcrError:
         """The engine's answer as a transcript, or its error with the name of the page."""
         page = asked.question[0]
         if isinstance(news, OcrError):
             return type(news)(f"{_name(page)}, page {page.number}: {news}")
-        lines = align.place(news.text, news.scores, self._lines(page, asked.prompt))
+        try:
+            found = self._lines(page, asked.prompt)
+        except OcrError as error:
+            return error
+        lines = align.place(news.text, news.scores, found)
         seconds = time.perf_counter() - asked.began
         score = fmean(news.scores) if news.scores else 1.0
         counts = news.tokens, news.prompt_tokens
@@ -209,7 +237,7 @@ class GOTReader(Reader):
         """The page's lines with their places; of those, the ones in the box that was asked for."""
         if not self.places:
             return ()
-        lines = self.places.read(page.image, page.number, page.origin).lines
+        lines = Reader(self.places).answer(page).lines
         return [line for line in lines if not prompt.box or prompt.box.holds(line.place)]
 
 
@@ -221,16 +249,6 @@ class _Taken:
     question: Question
     prompt: Prompt
     began: float
-
-
-def _taken(
-    numbered: Iterator[tuple[int, Question]], prompt: Prompt, taken: dict[int, _Taken]
-) -> Iterator[tuple[list[Image.Image], Prompt]]:
-    """The questions as the engine wants them, each written down when it is taken."""
-    for place, (number, question) in enumerate(numbered):
-        asked = _about(prompt, question)
-        taken[place] = _Taken(number, question, asked, time.perf_counter())
-        yield [page.image for page in question], asked
 
 
 def _about(prompt: Prompt, question: Question) -> Prompt:

@@ -8,6 +8,9 @@ from json import dumps
 from pathlib import Path
 
 import pytest
+from got_helpers import tiny_got, tiny_tokenizer
+
+from ocr2.got import checkpoint
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,20 +23,22 @@ LEAVES = {
 """Files that the commands write, and what is in them."""
 SHOWN = {
     "photo.jpg": "PUT IT BACK ALIVE",
-    "--to md": "# Three Famous First Pages",
+    "--pages 2 --to md": "# Three Famous First Pages",
     "hocr": "ocr_page",
     "readers.py": "| line | ocr2 | 1 | 0.0",
+    "got_cpu.py": "tokens of ocr2 fp32 are those of transformers fp32",
 }
 """What those with this in them print."""
 
 
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the README's commands name."""
+    """A folder with what the README's commands name, the GOT model a tiny one that answers nonsense."""
     folder = tmp_path_factory.mktemp("clone")
     for name in ("examples", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
     item = {"id": "1", "image": "page.png", "text": (ROOT / "examples/page.txt").read_text(), "kind": "line"}
+    checkpoint.export(tiny_got(), folder / "GOT-OCR-2.0-hf", tiny_tokenizer())
     (folder / "FOLDER").mkdir()
     (folder / "FOLDER" / "page.png").symlink_to(ROOT / "examples" / "page.png")
     (folder / "FOLDER" / "dev.jsonl").write_text(dumps(item) + "\n")

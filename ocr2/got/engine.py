@@ -9,13 +9,13 @@ from codecs import getincrementaldecoder
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ocr2.errors import OcrError, TooLong
+from ocr2.errors import BadPrompt, OcrError, TooLong
 from ocr2.got import prompt as prompts
 from ocr2.got.generate import Question, Token, generate
 from ocr2.got.views import look
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from PIL import Image
 
@@ -53,6 +53,8 @@ class Engine:
     budget: int
     limit: int = 4096
     """The most tokens of an answer, as in the release."""
+    busy: bool = field(default=False, init=False)
+    """Whether there are answers on their way: the cache is theirs."""
 
     def answers(
         self, asked: Iterable[tuple[Sequence[Image.Image], Prompt]]
@@ -60,7 +62,26 @@ class Engine:
         """The number of a question (0, 1, …) with each piece of its answer, at last with the whole of it.
 
         A question that can't be asked has its error for an answer. Questions are taken as there is room for them.
+        Raises BadPrompt while other answers are on their way.
         """
+        if self.busy:
+            raise BadPrompt("the reader is busy with other pages: take all their answers first, or load another reader")
+        numbered, ended = enumerate(asked), False
+        self.busy = True
+        try:
+            while not ended:
+                ended = yield from self._round(numbered)
+        finally:
+            self.busy = False
+
+    def _round(
+        self, numbered: Iterator[tuple[int, tuple[Sequence[Image.Image], Prompt]]]
+    ) -> Generator[tuple[int, str | Reading | OcrError], None, bool]:
+        """The same, until all questions are answered, or `rows` were refused: those must not heap up untold.
+
+        Returns whether all are.
+        """
+        ended = False
         refused: list[tuple[int, OcrError]] = []
         answers: dict[int, _Answer] = {}
         """Those on their way, by the question's number."""
@@ -68,15 +89,19 @@ class Engine:
         """The number of each question that could be asked."""
 
         def questions() -> Iterator[Question]:
-            for number, (images, prompt) in enumerate(asked):
+            nonlocal ended
+            for number, (images, prompt) in numbered:
                 try:
                     question = self.question(images, prompt)
                 except OcrError as error:
                     refused.append((number, error))
+                    if len(refused) == self.rows:
+                        return
                     continue
                 numbers.append(number)
                 answers[number] = _Answer(self.tokenizer, len(question.ids))
                 yield question
+            ended = True
 
         for place, news in generate(
             self.runner, questions(), end=self.tokenizer.end, rows=self.rows, budget=self.budget
@@ -94,6 +119,7 @@ class Engine:
                 text, counts = "".join(answer.text), (len(news.ids), answer.asked)
                 yield number, Reading(text, tuple(answer.scores), news.stop, *counts)
         yield from refused
+        return ended
 
     def check(self, prompt: Prompt) -> None:
         """Raises TooLong where the context has no room for so many pages: before any is looked at."""
@@ -105,6 +131,7 @@ class Engine:
 
     def question(self, images: Sequence[Image.Image], prompt: Prompt) -> Question:
         """What the model is asked. Raises BadPrompt, or TooLong where there are more views than the context holds."""
+        self.check(prompt)
         views = look(images, prompt, self.config.encoder)
         count = sum(self.config.encoder.tokens(*view.shape[1:]) for view in views)
         ids = prompts.encode(prompt, self.tokenizer, count, *images[0].size)
@@ -122,6 +149,8 @@ class _Answer:
     """How many tokens the prompt took."""
     text: list[str] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    score: float = 0.0
+    """That of the last token."""
 
     def __post_init__(self) -> None:
         self.decoder = getincrementaldecoder("utf-8")("replace")

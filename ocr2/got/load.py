@@ -29,7 +29,7 @@ def is_got(model: str) -> bool:
         return model.count("/") == 1 and not model.startswith((".", "/", "~")) and "\\" not in model
     try:
         record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return any(folder.glob("*.safetensors"))
     return isinstance(record, dict) and ("model_type" in record or "format" in record)
 
@@ -41,6 +41,7 @@ def load(model: str, threads: int | None = None, precision: str | None = None, d
     precision that this machine can't run.
     """
     try:
+        import tokenizers  # noqa: F401  for Tokenizer.load
         import torch
 
         from ocr2.got import checkpoint
@@ -53,10 +54,10 @@ def load(model: str, threads: int | None = None, precision: str | None = None, d
         torch.set_num_threads(threads)
     try:
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=where)
+        torch.zeros(1, device=where).item()  # there are devices without memory
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise BadInput(f"device {device!r} can't be used ({reason}): expected cpu, or cuda where it is") from error
+        raise BadInput(f"device {device!r} can't be used ({reason:.200}): expected cpu, or cuda where it is") from error
     folder = checkpoint.find(model)
     tokenizer = Tokenizer.load(folder)
     network = checkpoint.load(folder)
