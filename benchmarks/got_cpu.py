@@ -215,14 +215,19 @@ def main() -> None:
     options.add_argument("--model", metavar="FOLDER")
     options.add_argument("--json", type=Path)
     options.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    options.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
     asked = options.parse_args()
+    if asked.weights:
+        make_weights(asked.weights)
+        return
     if asked.worker:
         print(json.dumps(work(asked.worker[0], asked.model, asked.worker[1], asked.threads, asked.tokens)))
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.model or scratch + "/model"
         if not asked.model:
-            make_weights(Path(folder))
+            # in a process of its own: those that this one starts would have its peak for theirs
+            subprocess.run([sys.executable, __file__, "--weights", folder], check=True)
         found = measure(folder, asked.threads, asked.tokens, asked.rounds)
     print(table(found), same(found), sep="\n\n")
     if asked.json:

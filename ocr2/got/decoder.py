@@ -139,9 +139,10 @@ class Attention(nn.Module):
         """(B, T, W) → the same shape; `n` is the layer's number in the cache."""
         b, t, _ = x.shape
         qkv = self.qkv(x).view(b, t, -1, self.head_width).transpose(1, 2)
-        q, k, v = qkv.split((self.heads, self.kv_heads, self.kv_heads), 1)  # (B, H, T, D)
+        qk, v = qkv.split((self.heads + self.kv_heads, self.kv_heads), 1)  # (B, H, T, D)
         if call.turn is not None:
-            q, k = rotate(q, *call.turn), rotate(k, *call.turn)
+            qk = rotate(qk, *call.turn)
+        q, k = qk.split((self.heads, self.kv_heads), 1)
         if call.place is not None:
             k, v = _remember(call.place, call.positions, n, k, v)
         mixed = F.scaled_dot_product_attention(
