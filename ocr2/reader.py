@@ -184,7 +184,10 @@ class GOTReader(Reader):
     def _events(
         self, questions: Iterable[Question], prompt: Prompt
     ) -> Iterator[tuple[int, str | Transcript | OcrError]]:
-        """What the engine tells, by the questions' own numbers. Where it fails, what it was about is lost, no more."""
+        """What the engine tells, by the questions' own numbers.
+
+        Where it fails, the questions on their way are begun again one by one; that on which it fails alone is lost.
+        """
         numbered = iter(enumerate(questions))
         while True:
             taken: dict[int, _Taken] = {}
@@ -201,8 +204,15 @@ class GOTReader(Reader):
             except Exception as error:  # whatever a network raises, out of memory for instance
                 if not taken:
                     raise
-                lost = [(asked.number, _unreadable(asked.question[0], error)) for asked in taken.values()]
-            yield from lost  # the error is gone by now, and with it what the network had in memory
+                lost = list(taken.values())
+                broken = [(asked.number, _unreadable(asked.question[0], error)) for asked in lost]
+            # the error is gone by now, and with it what the network had in memory: there may be room for one at a time
+            if len(lost) == 1:
+                yield from broken
+                continue
+            for asked in lost:
+                for _, again in self._events([asked.question], prompt):
+                    yield asked.number, again
 
     def _taken(
         self, numbered: Iterator[tuple[int, Question]], prompt: Prompt, taken: dict[int, _Taken]

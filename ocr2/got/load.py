@@ -30,7 +30,7 @@ def is_got(model: str) -> bool:
     try:
         record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return any(folder.glob("*.safetensors"))
+        return any(path.suffix in (".safetensors", ".bin", ".pt", ".pth", ".ckpt") for path in folder.glob("*"))
     return isinstance(record, dict) and ("model_type" in record or "format" in record)
 
 
@@ -50,6 +50,8 @@ def load(model: str, threads: int | None = None, precision: str | None = None, d
         from ocr2.got.runner import TorchRunner
     except ModuleNotFoundError as error:
         raise ModelMissing(f"--model {model} needs the package {error.name}: pip install 'ocr2[got]'") from error
+    if precision is not None:
+        precisions.check(precision)
     if threads:
         torch.set_num_threads(threads)
     try:

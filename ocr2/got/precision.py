@@ -33,10 +33,15 @@ def multiplies_bytes() -> bool:
     return "x86" in torch.backends.quantized.supported_engines and bool(vnni())
 
 
-def converted(model: GOT, precision: Precision) -> GOT:
-    """The model in that precision, changed in place. Raises BadInput where the machine can't run it."""
+def check(precision: str) -> None:
+    """Raises BadInput for what is no precision."""
     if precision not in get_args(Precision):
         raise BadInput(f"precision {precision!r} is unknown: expected {', '.join(get_args(Precision))}")
+
+
+def converted(model: GOT, precision: Precision) -> GOT:
+    """The model in that precision, changed in place. Raises BadInput where the machine can't run it."""
+    check(precision)
     if precision != "int8":
         return model.to(torch.bfloat16 if precision == "bf16" else torch.float32)
     device = model.connector.weight.device
