@@ -97,6 +97,21 @@ class TestOurs:
             checkpoint.save(ours(), tmp_path)
         assert (tmp_path / name).read_text() == "years of work"
 
+    @pytest.mark.parametrize(
+        "files",
+        [
+            {"config.json": '{"dataset": "x"}'},
+            {"config.json": '{"format": "ocr2"}', "labels.json": "{}"},
+            {"config.json": '{"format": "ocr2"}', "other.safetensors": ""},
+        ],
+    )
+    def test_folders_that_only_look_like_a_model_are_left_alone(self, tmp_path: Path, files: dict[str, str]) -> None:
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        with pytest.raises(BadOutput, match="expected a new or empty folder"):
+            checkpoint.save(ours(), tmp_path)
+        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
     def test_changed_models_are_not_saved(self, tmp_path: Path) -> None:
         model = ours()
         model.connector = torch.nn.Identity()

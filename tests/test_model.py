@@ -16,6 +16,7 @@ from got_reference import IMAGE, TINY, as_released, normalised, ours, question, 
 from torch import Tensor
 
 from ocr2.got import checkpoint
+from ocr2.got.batch import Batch
 from ocr2.got.config import PRESETS, DecoderConfig, GOTConfig, OPTConfig
 from ocr2.got.decoder import Cache, Decoder, Place
 from ocr2.got.encoder import (
@@ -38,7 +39,17 @@ if TYPE_CHECKING:
 CLOSE = {"atol": 1e-4, "rtol": 0}
 NANO = replace(
     PRESETS["nano"],
-    encoder=replace(PRESETS["nano"].encoder, side=512, width=32, layers=3, mlp=64, window=5, neck=16, out=(32, 64)),
+    encoder=replace(
+        PRESETS["nano"].encoder,
+        side=512,
+        width=32,
+        layers=3,
+        mlp=64,
+        window=5,
+        global_layers=(1,),
+        neck=16,
+        out=(32, 64),
+    ),
     decoder=DecoderConfig(vocabulary=300, width=48, layers=2, heads=4, kv_heads=4, mlp=64, theta=1e4),
 )
 LARGE = replace(TINY, encoder=replace(TINY.encoder, side=640, layers=2))
@@ -329,12 +340,31 @@ def test_bfloat16(config: GOTConfig, sizes: tuple[tuple[int, int], ...]) -> None
     assert model.to(torch.bfloat16)(data).item() == pytest.approx(loss.item(), rel=0.02)
 
 
+def test_autocast_leaves_the_decoder_in_float32_between_its_maps() -> None:
+    model, data = ours().train(), batch(TINY, (128, 128))
+    with torch.autocast("cpu", torch.bfloat16):
+        states = model.states(data)
+        loss = model(data)
+    assert (states.dtype, loss.dtype) == (torch.float32, torch.float32)
+    assert loss.item() == pytest.approx(model(data).item(), rel=0.02)
+
+
 class TestCompiled:
     """One graph, and the same numbers."""
 
     @pytest.fixture(autouse=True)
     def fresh(self) -> None:
         torch.compiler.reset()
+
+    @pytest.mark.parametrize("config", [TINY, NANO, STAGE1], ids=["580m", "nano", "stage 1"])
+    def test_training_on_batches_of_many_lengths(self, config: GOTConfig) -> None:
+        model, data = ours(config).train(), batch(config, (128, 128))
+        compiled = torch.compile(model.states, fullgraph=True, backend="eager")
+        for more in range(2, 40, 3):
+            answer = torch.randint(3, 290, (2, more))
+            ids, labels = (torch.cat([part, answer], 1) for part in (data.ids, data.labels))
+            longer = Batch(data.views, ids, labels)
+            torch.testing.assert_close(model.loss(compiled(longer), labels), model(longer), **CLOSE)
 
     @pytest.mark.parametrize("config", [TINY, LARGE, NANO], ids=["580m", "large", "nano"])
     def test_encoder(self, config: GOTConfig) -> None:

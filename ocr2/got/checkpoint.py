@@ -39,13 +39,26 @@ _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetenso
 _EXPECTED = f"expected a folder with {_CONFIG} and {_WEIGHTS}, or a hub's id such as stepfun-ai/GOT-OCR2_0"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_OURS = re.compile(
+    r"(config|generation_config|preprocessor_config|tokenizer|tokenizer_config)\.json"
+    r"|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json"
+)
+"""The files that are written into a model's folder."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _PATIENCE = 8.0
 """Seconds to wait for the hub's first answer."""
 
 
-def load(model: str | Path, *, dtype: torch.dtype | None = None, device: str | torch.device = "cpu") -> GOT:
+def load(
+    model: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    checkpointing: bool = False,
+) -> GOT:
     """The model in a folder, or of that id on the hub, ready to read; its numbers as stored if no `dtype` is given.
+
+    `checkpointing` is how it will train, as in GOTConfig.
 
     Never takes more memory than the model and one of its tensors. Raises BadCheckpoint where it isn't a whole model,
     ModelMissing where it can't be fetched.
@@ -234,9 +247,9 @@ def _downloaded(name: str) -> Path:
     except ImportError as error:
         raise ModelMissing(f"{name} is no folder here, and to download it takes: pip install 'ocr2[got]'") from error
     wanted = ["*.json", "*.safetensors", "*.tiktoken"]
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, BadCheckpoint):
         cached = Path(hub.snapshot_download(name, allow_patterns=wanted, local_files_only=True))
-        if any(cached.glob("*.safetensors")):
+        if (cached / _CONFIG).exists() and _files(cached):  # an interrupted download lacks some
             return cached
     try:
         hub.HfApi().model_info(name, timeout=_PATIENCE)  # the download itself would wait for an answer for ever
@@ -370,9 +383,13 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 
 def _check_replaceable(folder: Path) -> None:
+    """Raises BadOutput where a folder holds anything that isn't a model's: it would be gone."""
     names = sorted(path.name for path in folder.iterdir())
-    foreign = [name for name in names if not name.endswith((".json", ".safetensors"))]
-    if foreign or (names and _CONFIG not in names):
-        raise BadOutput(
-            f"{folder} holds {(foreign or names)[0]}: expected a new or empty folder, or an older model to replace"
-        )
+    foreign = [name for name in names if not _OURS.fullmatch(name)]
+    if not foreign and names:
+        try:
+            _layout(read_json(folder / _CONFIG), folder / _CONFIG)
+        except BadCheckpoint:
+            foreign = names
+    if foreign:
+        raise BadOutput(f"{folder} holds {foreign[0]}: expected a new or empty folder, or an older model to replace")

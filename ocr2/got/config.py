@@ -45,6 +45,16 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         _divides("encoder", heads=self.heads, width=self.width)
+        _one_of("stem", self.stem, "patch", "conv")
+        _one_of("positions", self.positions, "relative", "rotary")
+        if not all(0 <= layer < self.layers for layer in self.global_layers):
+            raise BadCheckpoint(
+                f"encoder global_layers={self.global_layers}: expected some of 0 to {self.layers - 1}"
+            )
+        if self.pool not in (1, 2, 4):
+            raise BadCheckpoint(
+                f"encoder pool={self.pool}: expected 1, 2 or 4, as a view is 4, 8, … patches wide"
+            )
         if self.side % STRIDE or self.side < STRIDE:
             raise BadCheckpoint(f"encoder side={self.side}: expected a multiple of {STRIDE} pixels")
         if self.positions == "relative" and not (self.square and self.pool == 1):
@@ -123,8 +133,10 @@ class GOTConfig:
             raise BadCheckpoint(f"context={self.context} is more than the decoder's positions={self.decoder.positions}")
 
     def to_json(self) -> dict[str, Any]:
-        """A record of plain numbers and lists."""
-        return asdict(self) | {"decoder": {"kind": _KINDS[type(self.decoder)], **asdict(self.decoder)}}
+        """A record of plain numbers and lists: the architecture, without how it was trained."""
+        record = asdict(self) | {"decoder": {"kind": _KINDS[type(self.decoder)], **asdict(self.decoder)}}
+        del record["checkpointing"]
+        return record
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> GOTConfig:
@@ -160,6 +172,11 @@ def _mapping(value: object, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadCheckpoint(f"{name} is {value!r:.80}: expected an object with the fields of GOTConfig")
     return dict(value)
+
+
+def _one_of(name: str, value: str, *known: str) -> None:
+    if value not in known:
+        raise BadCheckpoint(f"encoder {name}={value!r}: expected {' or '.join(map(repr, known))}")
 
 
 def _divides(part: str, **pair: int) -> None:

@@ -49,7 +49,7 @@ class Place:
 
     cache: Cache
     rows: Tensor
-    """(B,): the rows of the cache."""
+    """(B,): the rows of the cache; 0 to B - 1 where it is read, too."""
     start: Tensor
     """(B,): how many tokens each row has so far."""
     span: int = 0

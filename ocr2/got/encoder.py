@@ -193,7 +193,7 @@ def biased_attention(q: Tensor, k: Tensor, v: Tensor, y: Tensor, x: Tensor) -> T
 
 
 def _folded(q: Tensor, k: Tensor, v: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """The bias as more dimensions of queries and keys: bias · (one-hot row, one-hot column). Runs as a flash kernel."""
+    """The bias as more dimensions of queries and keys: bias · (one-hot row, one-hot column). No N² numbers then."""
     h, w, d = y.shape[-1], x.shape[-1], q.shape[-1]
     rows = torch.eye(h, dtype=k.dtype, device=k.device).repeat_interleave(w, 0)  # (h w, h)
     columns = torch.eye(w, dtype=k.dtype, device=k.device).repeat(h, 1)  # (h w, w)

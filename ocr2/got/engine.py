@@ -37,9 +37,9 @@ class Reading:
     """The probability of each character: that of the token that completed it."""
     stop: Stop
     tokens: int
-    """How many the answer took."""
+    """How many the text is made of."""
     prompt_tokens: int
-    """How many the prompt took, image tokens among them."""
+    """How many the prompt is made of, image tokens among them."""
 
 
 @dataclass

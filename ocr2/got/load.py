@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 ROWS_CPU, ROWS_CUDA = 4, 128
 """Pages in flight. On a processor four cost little more than one, more save nothing; a GPU is idle with fewer."""
-CACHE_CPU = 2 << 30
-"""Bytes of keys and values on a processor, unless a single page needs more."""
+CACHE_CPU = 3 << 30
+"""Bytes of keys and values on a processor, if answers grow as long: four of 4,096 tokens in GOT's shape. On a GPU it is
+half of what the weights leave."""
+VIEW = 1 << 30
+"""Bytes of a GPU's room for each view that is encoded at once."""
 
 
 def is_got(model: str) -> bool:
@@ -65,9 +68,10 @@ def load(model: str, threads: int | None = None, precision: str | None = None, d
     network = checkpoint.load(folder)
     _check(tokenizer, network.config, folder)
     network = precisions.converted(network.to(where), precision or precisions.fastest(where))  # type: ignore[arg-type]
-    runner = TorchRunner(network)
-    rows = ROWS_CUDA if where.type == "cuda" else ROWS_CPU
-    return Engine(runner, tokenizer, network.config, rows, _budget(network, runner.example))
+    room = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else 0
+    runner = TorchRunner(network, max(1, min(room // VIEW, 16)))
+    rows = ROWS_CUDA if room else ROWS_CPU
+    return Engine(runner, tokenizer, network.config, rows, _budget(network, runner.example, room // 2 or CACHE_CPU))
 
 
 def _check(tokenizer: Tokenizer, config: GOTConfig, folder: Path) -> None:
@@ -84,11 +88,8 @@ def _check(tokenizer: Tokenizer, config: GOTConfig, folder: Path) -> None:
         )
 
 
-def _budget(model: GOT, example: torch.Tensor) -> int:
-    """How many tokens' keys and values may be in memory: three quarters of what a GPU has left, CACHE_CPU elsewhere."""
-    import torch
-
+def _budget(model: GOT, example: torch.Tensor, room: int) -> int:
+    """How many tokens' keys and values there is room for, and at least one sequence's."""
     decoder = model.config.decoder
     token = 2 * decoder.layers * decoder.kv_heads * decoder.width // decoder.heads * example.element_size()
-    room = torch.cuda.mem_get_info(example.device)[0] * 3 // 4 if example.is_cuda else CACHE_CPU
     return max(room // token, model.config.context)

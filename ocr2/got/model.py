@@ -49,19 +49,28 @@ class GOT(nn.Module):
         """(B, T, W): the embeddings of (B, T) ids, with the next image token (N, W) at each place for one."""
         image = ids == self.config.image_token
         order = (image.flatten().cumsum(0) - 1).clamp(min=0).view_as(ids)
-        return torch.where(image[..., None], features[order], self.decoder.embed(ids).to(features.dtype))
+        return torch.where(image[..., None], features[order], self.decoder.embed(ids))
 
     def forward(self, batch: Batch) -> Tensor:
         """The mean loss of a labelled token: cross entropy."""
-        states = self.decoder(self.embeddings(batch.ids, self.features(batch.views)))
-        states, labels = states[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten()
+        return self.loss(self.states(batch), batch.labels)
+
+    def states(self, batch: Batch) -> Tensor:
+        """(B, T, W): what the head makes logits of. All of it compiles as one graph; the loss is better left out."""
+        return self.decoder(self.embeddings(batch.ids, self.features(batch.views)))
+
+    def loss(self, states: Tensor, labels: Tensor) -> Tensor:
+        """The mean cross entropy of the labelled tokens: only theirs are the logits that are computed."""
+        states, labels = states[:, :-1], labels[:, 1:]
+        labelled = labels >= 0
+        states, labels = states[labelled], labels[labelled]  # (tokens, W), (tokens,)
         total = states.new_zeros((), dtype=torch.float32)
         for part, truth in zip(states.split(_CHUNK), labels.split(_CHUNK), strict=True):
-            total = total + checkpoint(self._loss, part, truth, use_reentrant=False)
-        return total / (labels >= 0).sum().clamp(min=1)
+            total = total + checkpoint(self._summed, part, truth, use_reentrant=False)
+        return total / max(len(labels), 1)
 
-    def _loss(self, states: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(self.decoder.head(states).float(), labels, ignore_index=-100, reduction="sum")
+    def _summed(self, states: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(self.decoder.head(states).float(), labels, reduction="sum")
 
 
 def normalized(views: Tensor) -> Tensor:

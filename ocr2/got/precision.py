@@ -1,7 +1,7 @@
 """Numbers of fewer bits: a model goes in, the same model comes out, its linear maps in 8 bits or all of it in bfloat16.
 
-8 bits: weights have a scale for each output channel, activations one for each token, so that what is read doesn't
-depend on what else is in the batch. Sums are whole numbers; everything between the linear maps stays in float32.
+8 bits: weights have a scale for each output channel, activations one for each token, whatever else is in the batch.
+Sums are whole numbers; everything between the linear maps stays in float32.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ def check(precision: str) -> None:
 def converted(model: GOT, precision: Precision) -> GOT:
     """The model in that precision, changed in place. Raises BadInput where the machine can't run it."""
     check(precision)
+    if isinstance(model.connector, Int8Linear):
+        raise BadInput("the model is in 8 bits, which is where its weights stay: load it anew")
     if precision != "int8":
         return model.to(torch.bfloat16 if precision == "bf16" else torch.float32)
     device = model.connector.weight.device
