@@ -6,6 +6,6 @@ print(ocr2.read("page.png").text)
 """
 
 from ocr2.reader import load, read
-from ocr2.types import Page, Prompt, Transcript
+from ocr2.types import Box, Page, Prompt, Transcript
 
-__all__ = ["Page", "Prompt", "Transcript", "load", "read"]
+__all__ = ["Box", "Page", "Prompt", "Transcript", "load", "read"]

@@ -7,8 +7,9 @@ import sys
 from collections import deque
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import chain, count, groupby
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"text": ".txt"} | {name: f".{name}" for name in FORMATS if name != "text"}
 """What each format's files are called."""
+
+_CUT = {
+    "length": "the answer filled the model's context, or 4096 tokens: the rest of the text is missing",
+    "repeat": "the answer ran in a loop, which was cut: text may be missing",
+}
+"""What to tell of an answer that stopped before its end."""
 
 
 @dataclass
@@ -84,6 +91,8 @@ class _Run:
                 known.append((place, None))
             else:
                 known.append((place, replace(result, transcript=answer)))
+                if answer.stop != "eos":
+                    self.tell(f"{result.origin}, page {result.number}: {_CUT[answer.stop]}")
             self.bar.update()
             yield from self.counted(known)
         yield from self.counted(known)
@@ -119,9 +128,8 @@ class _Run:
                             self.bar.update()
                             known.append((place, result))
                             continue
-                        result = Result.of(question[0], Transcript(""))
-                        keep = self.to == "pdf" and journal is None
-                        asked[next(numbers)] = place, result if keep else replace(result, image=None)
+                        # without its image: many pages may be on their way
+                        asked[next(numbers)] = place, replace(Result.of(question[0], Transcript("")), image=None)
                         yield question
             except OcrError as error:
                 self.bar.update()
@@ -144,7 +152,7 @@ class _Run:
 
     def show(self, sources: Iterable[str | Path]) -> None:
         """All pages of the sources on standard output, as they are read; nothing where none could be."""
-        results = _in_order(self.results(sources))
+        results = self.imaged(_in_order(self.results(sources)))
         first = next(results, None)
         if first is None:
             return
@@ -176,20 +184,21 @@ class _Run:
                         journal.add(result)
             if keys:
                 with files.whole(target) as file:
-                    for chunk in FORMATS[self.to](self.recall([keys[place] for place in sorted(keys)], journal)):
+                    results = self.imaged(journal[keys[place]] for place in sorted(keys))
+                    for chunk in FORMATS[self.to](results):
                         file.write(chunk)
             journal.remove()
         return True
 
-    def recall(self, order: list[Key], journal: Journal) -> Iterator[Result]:
-        """What the journal holds, in that order; with the images, drawn anew, if the format needs them."""
+    def imaged(self, results: Iterable[Result]) -> Iterator[Result]:
+        """The same results, with the pages' images, drawn anew, if the format needs them."""
         if self.to != "pdf":
-            yield from (journal[key] for key in order)
+            yield from results
             return
-        for source, keys in groupby(order, itemgetter(0)):
+        for source, of in groupby(results, attrgetter("origin")):
             with closing(self.open(source)) as pages:
-                for key in keys:
-                    yield replace(journal[key], image=pages.page(key[1]).image)
+                for result in of:
+                    yield replace(result, image=pages.page(result.number).image)
 
 
 def _in_order(results: Iterable[tuple[int, Result | None]]) -> Iterator[Result]:
@@ -286,8 +295,8 @@ def commands() -> None:
 @click.option("--resume", is_flag=True, help="Go on where a stopped run of the same command left off.")
 @click.option("--threads", type=click.IntRange(1), help="Processors to use; else all.")
 @click.option("--format", "formatted", is_flag=True, help="GOT: Markdown and LaTeX instead of plain text.")
-@click.option("--box", metavar="X0,Y0,X1,Y1", help="GOT: only what stands in this box, in pixels of the page.")
-@click.option("--point", metavar="X,Y", help="GOT: only what stands at this point, in pixels of the page.")
+@click.option("--box", metavar="X0,Y0,X1,Y1", help="GOT: only what stands in this box, in pixels (PDF: at --dpi).")
+@click.option("--point", metavar="X,Y", help="GOT: only what stands at this point, in pixels.")
 @click.option("--color", metavar="red|green|blue", help="GOT: only what is framed in this colour.")
 @click.option("--tiles", type=int, default=0, metavar="N", help=f"GOT: look closer, in up to N tiles, 1-{MOST_TILES}.")
 @click.option("--together", is_flag=True, help="GOT: read all pages of an input as one text.")
@@ -331,7 +340,7 @@ def read(
     if pages is not None:
         files.parse_ranges(pages)  # said once, not for each input
     prompt = _prompt(asked)
-    options = {name: value for name, value in asked.items() if value}
+    options = {name: value for name, value in asked.items() if value} | _weights(model)
     options |= {"pages": pages} if pages and asked["together"] else {}  # else each page is known by its number
     try:
         reader = load(model, threads, precision=asked["precision"], device=device, boxes=asked["boxes"])
@@ -346,6 +355,14 @@ def read(
         click.echo("ocr2: stopped" + "; the same command with --resume goes on" * (output is not None), err=True)
         sys.exit(130)
     sys.exit(0 if not run.failed else 1 if run.read else 2)
+
+
+def _weights(model: str) -> dict[str, Any]:
+    """What tells a model's folder from its next version: a digest of its files' names, sizes and times."""
+    if not os.path.isdir(model):
+        return {}
+    state = sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in os.scandir(model))
+    return {"weights": sha256(repr(state).encode()).hexdigest()[:12]}
 
 
 def _prompt(asked: dict[str, Any]) -> Prompt:

@@ -7,16 +7,17 @@ for page, transcript in reader.stream("scan.pdf"):
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 from ocr2 import align, files
 from ocr2.errors import BadInput, BadPrompt, OcrError
-from ocr2.types import Page, Prompt, Transcript
+from ocr2.types import Box, Page, Prompt, Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from ocr2.types import Line
 
     Source = str | Path | bytes | BinaryIO | Image.Image
+
+_log = logging.getLogger(__name__)
+_KEPT = 16
+"""Pages whose images are kept while one before them is still being read."""
 
 Question = Sequence[Page]
 """The pages that are read together as one text: nearly always one."""
@@ -50,9 +55,12 @@ class Reader:
 
     def check(self, prompt: Prompt) -> None:
         """Raises BadPrompt for what this reader can't be asked, whatever the page."""
-        if prompt != Prompt():
+        plain = Prompt()
+        asked = [field.name for field in fields(plain) if getattr(prompt, field.name) != getattr(plain, field.name)]
+        if asked:
             raise BadPrompt(
-                f"this model reads whole pages as plain text and can't answer {prompt}: leave the prompt out"
+                f"this model reads whole pages as plain text, without {', '.join(asked)}: leave that out, "
+                "or take a GOT model"
             )
 
     def answers(
@@ -102,15 +110,17 @@ class Reader:
         self, source: Source, *, pages: str | None = None, dpi: int = files.DPI, prompt: Prompt | None = None
     ) -> Iterator[tuple[Page, Transcript]]:
         """Each page of an image, PDF or TIFF with its transcript, in the file's order."""
-        taken: dict[int, Page] = {}
+        taken: dict[int, Page | int] = {}
+        """What is on its way: the page, or if there are many its number in the file, to be drawn again."""
         done: dict[int, Transcript | OcrError] = {}
         broken: list[OcrError] = []
         due = 0
 
         def questions() -> Iterator[Question]:
             try:
-                for number, page in enumerate(found):
-                    taken[number] = page
+                for number, at in enumerate(found.numbers):
+                    page = found.page(at)
+                    taken[number] = page if len(taken) < _KEPT else at
                     yield [page]
             except OcrError as error:  # told when the pages before it are
                 broken.append(error)
@@ -122,7 +132,8 @@ class Reader:
                     answer = done.pop(due)
                     if isinstance(answer, OcrError):
                         raise answer
-                    yield taken.pop(due), answer
+                    page = taken.pop(due)
+                    yield (found.page(page) if isinstance(page, int) else page), answer
                     due += 1
         if broken:
             raise broken[0]
@@ -235,8 +246,9 @@ class GOTReader(Reader):
             return type(news)(f"{_name(page)}, page {page.number}: {news}")
         try:
             found = self._lines(page, asked.prompt)
-        except OcrError as error:
-            return error
+        except OcrError as error:  # what GOT has read is not lost for that
+            _log.warning("its lines get no places: %s", error)
+            found = ()
         lines = align.place(news.text, news.scores, found)
         seconds = time.perf_counter() - asked.began
         score = fmean(news.scores) if news.scores else 1.0
@@ -244,11 +256,11 @@ class GOTReader(Reader):
         return Transcript(news.text, "text", asked.prompt, news.stop, score, lines, seconds, *counts)
 
     def _lines(self, page: Page, prompt: Prompt) -> Sequence[Line]:
-        """The page's lines with their places; of those, the ones in the box that was asked for."""
+        """The page's lines with their places; of those, the ones that the box that was asked for has a part of."""
         if not self.places:
             return ()
         lines = Reader(self.places).answer(page).lines
-        return [line for line in lines if not prompt.box or prompt.box.holds(line.place)]
+        return [line for line in lines if not prompt.box or prompt.box.meets(Box.around(line.place))]
 
 
 @dataclass

@@ -344,7 +344,7 @@ def test_a_model_folder(ocr2: Command, tmp_path: Path, good: Path) -> None:
         (
             {"config": b""},
             "",
-            " is not a model: expected one of the names ppocr, ppocrv2, or a folder with config.json",
+            " is not a model: expected one of the names ppocr, ppocrv2, a folder with config.json",
         ),
         ({"detector": b"junk"}, "/detector.onnx", " can't be loaded: "),
         ({"detector": b""}, "/detector.onnx", " can't be loaded: "),
@@ -374,7 +374,7 @@ def test_a_model_of_no_name(ocr2: Command, good: Path) -> None:
     ran = ocr2("read", good, "--model", "tesseract")
     assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
     assert ran.err[0].startswith(
-        "ocr2: tesseract is not a model: expected one of the names ppocr, ppocrv2, or a folder"
+        "ocr2: tesseract is not a model: expected one of the names ppocr, ppocrv2, a folder"
     )
 
 

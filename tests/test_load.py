@@ -79,7 +79,7 @@ def test_nonsense_in_the_config_is_named(folder: Path, values: dict[str, object]
 
 
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(BadCheckpoint, match="is not a model: expected one of the names ppocr, ppocrv2, or a folder"):
+    with pytest.raises(BadCheckpoint, match="is not a model: expected one of the names ppocr, ppocrv2, a folder"):
         load(str(tmp_path))
     with pytest.raises(BadCheckpoint, match="is not a model"):
         load("no-such-model")

@@ -32,7 +32,7 @@ from ocr2.got import checkpoint
 from ocr2.got.load import is_got
 from ocr2.got.model import GOT
 from ocr2.journal import Journal
-from ocr2.reader import GOTReader, Reader
+from ocr2.reader import _KEPT, GOTReader, Reader
 from ocr2.types import Box, Line, Page, Prompt, Transcript
 
 if TYPE_CHECKING:
@@ -266,11 +266,30 @@ def test_an_error_of_the_asker_is_no_ones_answer() -> None:
         list(reader("one").answers(questions()))
 
 
-def test_places_that_cannot_be_found(tmp_path: Path) -> None:
+def test_a_slow_page_holds_few_images_of_those_behind_it(tmp_path: Path) -> None:
+    widths = range(20, 20 + 3 * _KEPT)
+    first, *rest = [page("white" if width == 20 else "red", width) for width in widths]
+    first.save(tmp_path / "x.tif", save_all=True, append_images=rest)
+    stream = reader("long" * 40, "x").stream(tmp_path / "x.tif")
+    told, answer = next(stream)
+    taken = stream.gi_frame.f_locals["taken"]  # type: ignore[attr-defined]
+    assert (answer.text, len(taken)) == ("long" * 40, len(rest))
+    assert sum(isinstance(held, Page) for held in taken.values()) < _KEPT
+    assert [told.image.width, *(told.image.width for told, _ in stream)] == list(widths)
+
+
+def test_a_line_that_the_box_cuts_keeps_its_place() -> None:
+    places = Places(at("red", 1))
+    (line,) = reader("red", places=places).answer(leaf(1), Prompt(box=Box(0, 0, 7, 10))).lines
+    assert line.quad
+
+
+def test_places_that_cannot_be_found(caplog: pytest.LogCaptureFixture) -> None:
     one = reader(LONG, "two", "three", places=Places(error=RuntimeError("bad allocation")))
     answers = dict(one.answers(leaves(3)))
-    assert str(answers[1]).startswith("book.tif, page 2 (20×10 pixels) can't be read: bad allocation; ")
-    assert (type(answers[1]), answers[0].text, answers[2].text) == (BadInput, LONG, "three")
+    assert [answers[number].text for number in range(3)] == [LONG, "two", "three"]
+    assert not [line for number in range(3) for line in answers[number].lines if line.quad]
+    assert "its lines get no places: book.tif, page 2 (20×10 pixels) can't be read: bad allocation; " in caplog.text
 
 
 # Loading
@@ -419,6 +438,11 @@ def run(
     return made
 
 
+def complaints(ran: Ran) -> list[str]:
+    """The lines on standard error, but for those about answers that were cut, as nonsense mostly is."""
+    return [line for line in ran.err if not line.endswith(tuple(cli._CUT.values()))]
+
+
 def records(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -528,7 +552,7 @@ def test_resume(tmp_path: Path, together: bool) -> None:
 def test_every_format_of_nonsense(ocr2: Command, got: Path, good: Path, to: str, boxes: list[str]) -> None:
     """What a model that was never trained says is full of control characters and of bytes that are no text."""
     ran = ocr2("read", good, "--model", got, "--to", to, "--threads", 1, *boxes)
-    assert (ran.status, ran.err) == (0, [])
+    assert (ran.status, complaints(ran)) == (0, [])
     if to in ("html", "hocr"):
         ET.fromstring(ran.out.decode().removeprefix("<!DOCTYPE html>"))
     elif to == "json":
@@ -554,7 +578,7 @@ def test_what_was_asked_is_told(
     ocr2: Command, got: Path, good: Path, options: list[str], asked: dict[str, object] | None
 ) -> None:
     ran = ocr2("read", good, "--model", got, "--to", "jsonl", *options)
-    assert (ran.status, ran.err) == (0, [])
+    assert (ran.status, complaints(ran)) == (0, [])
     record = json.loads(ran.out)
     assert record.get("prompt") == asked
     tokens = 4 * (1 + (6 if "--tiles" in options else 0))
@@ -588,20 +612,23 @@ def test_what_was_asked_is_told(
         (["--device", "toaster"], "device 'toaster' can't be used (Expected one of cpu, cuda"),
         (["--device", "meta"], "device 'meta' can't be used ("),
         (["--model", "ppocr", "--device", "cpu"], "--precision and --device are for GOT models"),
-        (["--model", "ppocr", "--format"], "this model reads whole pages as plain text and can't answer Prompt(format"),
+        (
+            ["--model", "ppocr", "--format"],
+            "this model reads whole pages as plain text, without format: leave that out",
+        ),
     ],
 )
 def test_bad_options(ocr2: Command, got: Path, good: Path, options: list[str], said: str) -> None:
     ran = ocr2("read", good, good, "--model", got, *options)
-    assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
-    assert ran.err[0].startswith(f"ocr2: {said}")
+    assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
+    assert complaints(ran)[0].startswith(f"ocr2: {said}")
     assert os.listdir(good.parent) == ["good.png"]
 
 
 def test_a_box_outside_the_page(ocr2: Command, got: Path, good: Path, tmp_path: Path) -> None:
     ran = ocr2("read", good, "--model", got, "--box", "0,0,9999,10", "-o", tmp_path / "x.txt")
-    assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
-    assert ran.err[0].startswith(f"ocr2: {good}, page 1: box=0,0,9999,10 reaches outside the page of ")
+    assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
+    assert complaints(ran)[0].startswith(f"ocr2: {good}, page 1: box=0,0,9999,10 reaches outside the page of ")
     assert os.listdir(tmp_path) == ["good.png"]
 
 
@@ -609,10 +636,12 @@ def test_bad_pages_among_good_ones(ocr2: Command, got: Path, tmp_path: Path) -> 
     path = book(tmp_path / "x.tif", 99, 9, 99)
     (tmp_path / "y.png").touch()
     ran = ocr2("read", tmp_path, "--model", got, "--box", "0,0,50,5", "--to", "jsonl")
-    assert (ran.status, len(ran.err)) == (1, 2)
+    assert (ran.status, len(complaints(ran))) == (1, 2)
     assert [json.loads(line)["page"] for line in ran.out.splitlines()] == [1, 3]
-    assert any(line.startswith(f"ocr2: {path}, page 2: box=0,0,50,5 reaches outside the page") for line in ran.err)
-    assert any(line.startswith(f"ocr2: {tmp_path}/y.png is empty") for line in ran.err)
+    assert any(
+        line.startswith(f"ocr2: {path}, page 2: box=0,0,50,5 reaches outside the page") for line in complaints(ran)
+    )
+    assert any(line.startswith(f"ocr2: {tmp_path}/y.png is empty") for line in complaints(ran))
 
 
 def test_together_with_boxes_or_tiles_or_ppocr(ocr2: Command, got: Path, tmp_path: Path) -> None:
@@ -620,21 +649,41 @@ def test_together_with_boxes_or_tiles_or_ppocr(ocr2: Command, got: Path, tmp_pat
     for options, said in [
         (["--boxes", "--model", got], "boxes and pages=2 don't go together: a box is a place on one page"),
         (["--tiles", 2, "--model", got], "tiles=2 and pages=2 don't go together: tiles are made of one page"),
-        ([], "this model reads whole pages as plain text and can't answer Prompt("),
+        ([], "this model reads whole pages as plain text, without pages: leave that out"),
     ]:
         ran = ocr2("read", path, "--together", *options)
-        assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
-        assert ran.err[0].startswith(f"ocr2: {path}: {said}")
+        assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
+        assert complaints(ran)[0].startswith(f"ocr2: {path}: {said}")
 
 
 def test_together_is_too_long(ocr2: Command, got: Path, tmp_path: Path) -> None:
     (tmp_path / "x.pdf").write_bytes(sheets(*[(72, 72)] * 103))
     ran = ocr2("read", tmp_path / "x.pdf", "--model", got, "--together", "--dpi", 20)
-    assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
-    assert ran.err[0].startswith(f"ocr2: {tmp_path}/x.pdf: 103 pages together are at least 515 tokens")
+    assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
+    assert complaints(ran)[0].startswith(f"ocr2: {tmp_path}/x.pdf: 103 pages together are at least 515 tokens")
     ran = ocr2("read", tmp_path / "x.pdf", "--model", got, "--together", "--dpi", 20, "--pages=-40")
-    assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
-    assert ran.err[0].startswith(f"ocr2: {tmp_path}/x.pdf, page 1: the prompt is ")
+    assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
+    assert complaints(ran)[0].startswith(f"ocr2: {tmp_path}/x.pdf, page 1: the prompt is ")
+
+
+def test_resume_with_other_weights(ocr2: Command, good: Path, tmp_path: Path) -> None:
+    out, model = tmp_path / "x.jsonl", tmp_path / "model"
+    checkpoint.save(scattered(GOT(CONFIG), 3), model, TOKENS)
+    Journal(out, {"model": str(model), "dpi": 200, **cli._weights(str(model))}, resume=False).close()
+    checkpoint.save(scattered(GOT(CONFIG), 4), model, TOKENS)
+    ran = ocr2("read", good, "-o", out, "--model", model, "--resume")
+    assert (ran.status, "weights" in complaints(ran)[0]) == (2, True)
+
+
+def test_answers_that_were_cut_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = reader("red", LONG)
+    one.engine.limit = 10
+    made = run(one, book(tmp_path / "x.tif", 20, 20), to=tmp_path / "x.txt")
+    assert (made.read, made.failed) == (2, 0)
+    assert capsys.readouterr().err == (
+        f"ocr2: {tmp_path}/x.tif, page 2: the answer filled the model's context, or 4096 tokens: "
+        "the rest of the text is missing\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -645,25 +694,27 @@ def test_resume_with_another_prompt(
     ocr2: Command, got: Path, good: Path, tmp_path: Path, other: list[str], differs: str
 ) -> None:
     out = tmp_path / "x.jsonl"
-    Journal(out, {"model": str(got), "dpi": 200, "formatted": True}, resume=False).close()
+    Journal(out, {"model": str(got), "dpi": 200, **cli._weights(str(got)), "formatted": True}, resume=False).close()
     before = Journal.path_for(out).read_bytes()
     ran = ocr2("read", good, "-o", out, "--model", got, "--resume", *other)
-    assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
-    assert "'formatted': True" in ran.err[0] and differs in ran.err[0] and "leave --resume out" in ran.err[0]
+    assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
+    assert all(part in complaints(ran)[0] for part in ("'formatted': True", differs, "leave --resume out"))
     assert Journal.path_for(out).read_bytes() == before
     ran = ocr2("read", good, "-o", out, "--model", got, "--resume", "--format")
-    assert (ran.status, ran.err) == (0, [])
+    assert (ran.status, complaints(ran)) == (0, [])
     assert records(out)[0]["prompt"] == {"format": True}
 
 
 def test_resume_of_other_pages_together(ocr2: Command, got: Path, tmp_path: Path) -> None:
     """They are another question, though the first page is the same."""
     path, out = book(tmp_path / "x.tif", 9, 9, 9), tmp_path / "x.jsonl"
-    journal = Journal(out, {"model": str(got), "dpi": 200, "together": True, "pages": "1-2"}, resume=False)
+    journal = Journal(
+        out, {"model": str(got), "dpi": 200, **cli._weights(str(got)), "together": True, "pages": "1-2"}, resume=False
+    )
     journal.close()
     ran = ocr2("read", path, "-o", out, "--model", got, "--resume", "--together", "--pages", "1-3")
-    assert (ran.status, len(ran.err)) == (2, 1)
-    assert "'pages': '1-2'" in ran.err[0] and "'pages': '1-3'" in ran.err[0]
+    assert (ran.status, len(complaints(ran))) == (2, 1)
+    assert "'pages': '1-2'" in complaints(ran)[0] and "'pages': '1-3'" in complaints(ran)[0]
     assert ocr2("read", path, "-o", out, "--model", got, "--resume", "--together", "--pages", "1-2").status == 0
 
 
@@ -719,14 +770,14 @@ def emptied(folder: Path) -> None:
         (other_config, "/config.json is of model_type 'llama': expected "),
         (no_tokenizer, " has no tokenizer: expected tokenizer.json or qwen.tiktoken in it"),
         (broken_tokenizer, "/tokenizer.json can't be read as a tokenizer ("),
-        (emptied, " is not a model: expected one of the names ppocr, ppocrv2, or a folder with config.json"),
+        (emptied, " is not a model: expected one of the names ppocr, ppocrv2, a folder with config.json"),
     ],
 )
 def test_models_that_are_none(ocr2: Command, copy: Path, good: Path, damage: Callable[[Path], None], said: str) -> None:
     damage(copy)
     ran = ocr2("read", good, "--model", copy)
-    assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
-    assert ran.err[0].startswith(f"ocr2: {copy}{said}")
+    assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
+    assert complaints(ran)[0].startswith(f"ocr2: {copy}{said}")
 
 
 def test_a_hub_that_cannot_be_reached(ocr2: Command, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -734,6 +785,8 @@ def test_a_hub_that_cannot_be_reached(ocr2: Command, good: Path, monkeypatch: py
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     ran = ocr2("read", good, "--model", "ocr2-tests/nowhere")
-    assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
-    assert ran.err[0].startswith("ocr2: ocr2-tests/nowhere is no folder here, and can't be downloaded from the hub (")
-    assert "hf download ocr2-tests/nowhere --local-dir FOLDER; then give the folder" in ran.err[0]
+    assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
+    assert complaints(ran)[0].startswith(
+        "ocr2: ocr2-tests/nowhere is no folder here, and can't be downloaded from the hub ("
+    )
+    assert "hf download ocr2-tests/nowhere --local-dir FOLDER; then give the folder" in complaints(ran)[0]

@@ -51,7 +51,7 @@ def opened(path: Path) -> int:
 
 def test_public_names() -> None:
     public = {name for name, value in vars(ocr2).items() if name[0] != "_" and not isinstance(value, types.ModuleType)}
-    assert public == set(ocr2.__all__) == {"Page", "Prompt", "Transcript", "load", "read"}
+    assert public == set(ocr2.__all__) == {"Box", "Page", "Prompt", "Transcript", "load", "read"}
     assert list(inspect.signature(ocr2.read).parameters) == ["source", "model", "pages", "dpi", "prompt"]
     assert list(inspect.signature(ocr2.load).parameters) == ["model", "threads", "precision", "device", "boxes"]
 
@@ -176,8 +176,8 @@ def test_prompts_that_the_model_cannot_answer(prompt: Prompt) -> None:
         lambda: next(Reader(fake).stream(image, prompt=prompt)),
     ):
         message = complaint(call, BadPrompt)
-        assert message.startswith("this model reads whole pages as plain text and can't answer Prompt(")
-        assert message.endswith("leave the prompt out")
+        assert message.startswith("this model reads whole pages as plain text, without ")
+        assert message.endswith(": leave that out, or take a GOT model")
     assert fake.pages == []
 
 

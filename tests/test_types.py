@@ -79,7 +79,7 @@ def test_a_sample_has_an_image_for_each_page() -> None:
 
 
 def test_public_names() -> None:
-    assert sorted(ocr2.__all__) == ["Page", "Prompt", "Transcript", "load", "read"]
+    assert sorted(ocr2.__all__) == ["Box", "Page", "Prompt", "Transcript", "load", "read"]
 
 
 def test_the_error_tree_is_as_drawn() -> None:

@@ -124,8 +124,9 @@ def read_config(folder: Path) -> PipelineConfig:
     path = folder / "config.json"
     if not path.is_file():
         raise BadCheckpoint(
-            f"{folder} is not a model: expected one of the names {', '.join(NAMES)}, or a folder with config.json, "
-            "detector.onnx and recognizer.onnx"
+            f"{folder} is not a model: expected one of the names {', '.join(NAMES)}, a folder with config.json, "
+            "detector.onnx and recognizer.onnx, or a GOT model: a folder with config.json and model.safetensors, or a "
+            "hub id such as stepfun-ai/GOT-OCR-2.0-hf"
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
