@@ -6,7 +6,7 @@ another order → what lies between is aligned letter by letter → each printed
 letters it holds. Source: ours, not the paper's; what GOT's users ask for.
 
 N letters of the transcript, M letters of the page. Only letters and digits count, in one width and case; commands of
-LaTeX don't. A Han character is two letters, for it tells as much.
+LaTeX and tags of HTML tables don't. A Han character is two letters, for it tells as much.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 
 from ocr2.layout import part, unplaced
 from ocr2.order import UNSPACED
-from ocr2.types import Box, Line, Quad
+from ocr2.types import Box, Line, Piece, Quad
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +50,11 @@ _SLACK = 0.15
 _FEW = 4
 """Fewer letters than this count only where they are most of what a printed line has."""
 
-_COMMAND = re.compile(r"\\(?:begin|end)\{[^{}]*\}(?:\{[^{}]*\})?|\\[A-Za-z]+")
-"""What of LaTeX is not printed: \\begin{tabular}{|l|r|}, \\hline."""
+_COMMAND = re.compile(
+    r"\\(?:begin|end)\{[^{}]*\}(?:\{[^{}]*\})?|\\[A-Za-z]+|</?(?:table|thead|tbody|tr|t[dh])\b[^>]*>|<br ?/?>"
+)
+"""What of LaTeX and HTML is not printed: \\begin{tabular}{|l|r|}, \\hline, <td>."""
+_WORD_ENDS = re.compile(rf"[\s\0]|{UNSPACED.pattern}")
 
 _Run = tuple[int, int, int]
 """Equal letters: the first in the transcript, the first on the page, how many."""
@@ -63,7 +66,7 @@ def place(text: str, scores: Sequence[float], read: Sequence[Line]) -> tuple[Lin
     """The transcript's lines, each with the place it was read from, or none; `join` makes them the text again.
 
     `scores` has the probability of each character of the text, `read` another reader's lines in its own order. A line
-    that was printed as several has the upright box around them. Blank lines at either end of the text are left out.
+    that was printed as several has pieces, and the upright box around them. Blank lines at either end are left out.
     """
     lines, start = [], 0
     for line in unplaced(text):
@@ -77,8 +80,10 @@ def place(text: str, scores: Sequence[float], read: Sequence[Line]) -> tuple[Lin
     _fill(to, ours.codes, page.codes)
     claims = _claims(to, ours, page)
     claims += _equals(claims, ours, page)
-    quads = _quads(claims, printed, page)
-    return tuple(replace(line, quad=_around(quads[n])) if n in quads else line for n, line in enumerate(lines))
+    for n, places in _places(claims, printed, page).items():
+        pieces = _pieces(lines[n].text, places, ours, page)
+        lines[n] = replace(lines[n], quad=_around([*places.values()]), pieces=pieces)
+    return tuple(lines)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class _Letters:
         found = [
             (code, n, at)
             for n, line in enumerate(lines)
-            for at, character in enumerate(_COMMAND.sub(lambda command: " " * len(command.group()), line.text))
+            for at, character in enumerate(_bare(line.text))
             for code in _codes(character)
         ]
         codes, which, at = np.array(found, np.int64).reshape(-1, 3).T
@@ -108,6 +113,11 @@ class _Letters:
     def count(self, line: int) -> int:
         """How many letters the line has."""
         return int(self.starts[line + 1] - self.starts[line])
+
+
+def _bare(text: str) -> str:
+    """The text with zeros for what is not printed."""
+    return _COMMAND.sub(lambda command: "\0" * len(command.group()), text)
 
 
 @cache
@@ -257,14 +267,18 @@ def _aligned(a: np.ndarray, b: np.ndarray) -> list[tuple[int, int]]:
     return pairs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Claim:
     """Letters of a transcript line that are in a printed line."""
 
     line: int
     printed: int
+    letters: list[int]
+    """Those of the transcript that agree."""
     first: int
     """The first letter on the page that agrees."""
+    last: int
+    """The last one."""
     start: int
     """The first letter on the page that is the line's, read wrong or not."""
     stop: int
@@ -290,7 +304,8 @@ def _claims(to: np.ndarray, ours: _Letters, page: _Letters) -> list[_Claim]:
         ends = [*(found[0] for _, found in sure), int(ours.starts[line + 1])]
         missed = [max(end - begin, 0) for begin, end in zip(begins, ends, strict=True)]
         for n, (printed, found) in enumerate(sure):
-            claims.append(_claim(line, printed, to[found], (missed[n], missed[n + 1]), page))
+            edges = _edges(printed, to[found], (missed[n], missed[n + 1]), page)
+            claims.append(_Claim(line, printed, found, int(to[found].min()), int(to[found].max()), *edges))
     return claims
 
 
@@ -300,14 +315,12 @@ def _is_sure(found: np.ndarray, to: np.ndarray, free: int) -> bool:
     return len(to) >= _AGREE * spread and (len(to) >= _FEW or 2 * len(to) >= free)
 
 
-def _claim(line: int, printed: int, to: np.ndarray, missed: tuple[int, int], page: _Letters) -> _Claim:
-    """The claim on the letters that agree, on as many beside them as ours missed, and on a short rest of the line."""
+def _edges(printed: int, to: np.ndarray, missed: tuple[int, int], page: _Letters) -> tuple[int, int]:
+    """From where to where a claim goes: letters that agree, as many beside them as ours missed, a short rest."""
     left, right = int(page.starts[printed]), int(page.starts[printed + 1])
     slack = max(2, round(_SLACK * (right - left)))
-    first, start, stop = int(to.min()), int(to.min()) - missed[0], int(to.max()) + 1 + missed[1]
-    return _Claim(
-        line, printed, first, left if start - slack <= left else start, right if stop + slack >= right else stop
-    )
+    start, stop = int(to.min()) - missed[0], int(to.max()) + 1 + missed[1]
+    return left if start - slack <= left else start, right if stop + slack >= right else stop
 
 
 def _equals(claims: list[_Claim], ours: _Letters, page: _Letters) -> list[_Claim]:
@@ -322,16 +335,17 @@ def _equals(claims: list[_Claim], ours: _Letters, page: _Letters) -> list[_Claim
         same = unread[ours.codes[left:right].tobytes()]
         if line not in placed and left < right and same:
             n = same.popleft()
-            found.append(_Claim(line, n, *(int(page.starts[edge]) for edge in (n, n, n + 1))))
+            first, stop = page.starts[n : n + 2].tolist()
+            found.append(_Claim(line, n, [*range(left, right)], first, stop - 1, first, stop))
     return found
 
 
-def _quads(claims: list[_Claim], printed: list[Line], page: _Letters) -> dict[int, list[Quad]]:
-    """The places that each transcript line was read from: printed lines, or its parts of them."""
+def _places(claims: list[_Claim], printed: list[Line], page: _Letters) -> dict[int, dict[_Claim, Quad]]:
+    """The places that each transcript line was read from, by its claims: printed lines, or its parts of them."""
     by_printed: dict[int, list[_Claim]] = defaultdict(list)
     for claim in sorted(claims, key=lambda claim: claim.first):
         by_printed[claim.printed].append(claim)
-    quads: dict[int, list[Quad]] = defaultdict(list)
+    places: dict[int, dict[_Claim, Quad]] = defaultdict(dict)
     for n, parts in by_printed.items():
         text, edge = printed[n].text, int(page.starts[n])
         for claim, after in zip_longest(parts, parts[1:]):
@@ -339,13 +353,48 @@ def _quads(claims: list[_Claim], printed: list[Line], page: _Letters) -> dict[in
             edge = min(claim.stop, after.first) if after else claim.stop
             start = 0 if first == page.starts[n] else int(page.at[first])
             stop = len(text) if edge == page.starts[n + 1] else max(int(page.at[edge]), start + 1)
-            quads[claim.line].append(part(printed[n], start, start + len(text[start:stop].rstrip())))
-    return quads
+            places[claim.line][claim] = part(printed[n], start, start + len(text[start:stop].rstrip()))
+    return places
+
+
+def _pieces(text: str, places: dict[_Claim, Quad], ours: _Letters, page: _Letters) -> tuple[Piece, ...]:
+    """What of a transcript line stands in each place, all of its characters in one of them; none for a single place."""
+    first, *others = sorted(places, key=lambda claim: fmean(claim.letters))
+    kept = [(0, first)]
+    for claim in others:
+        start, before = kept[-1]
+        cut = _cut(_bare(text), before, claim, ours, page)
+        if not text[start:cut].strip():
+            kept[-1] = start, claim
+        elif text[cut:].strip():
+            kept.append((cut, claim))
+    spans = zip_longest(kept, kept[1:], fillvalue=(len(text), first))
+    return tuple(Piece(text[start:stop], places[claim]) for (start, claim), (stop, _) in spans if len(kept) > 1)
+
+
+def _cut(bare: str, before: _Claim, after: _Claim, ours: _Letters, page: _Letters) -> int:
+    """The first character of a bare transcript line that belongs to the later of two claims on it.
+
+    At a space, or where there is none, at its first letter; but a word stays whole, where it begins.
+    """
+    signs = sorted([(letter, 1) for letter in before.letters] + [(letter, -1) for letter in after.letters])
+    at = int(np.cumsum([0, *(sign for _, sign in signs)]).argmax())  # here most letters are on their own side
+    if at in (0, len(signs)):
+        return len(bare) if at else 0
+    last = int(ours.at[signs[at - 1][0]]) + 1
+    first = max(int(ours.at[signs[at][0]]), last)
+    if spaces := [n for n in range(last, first) if bare[n].isspace()]:
+        ends, begins = page.starts[before.printed + 1] - 1 - before.last, after.first - page.starts[after.printed]
+        unread = last + (first - last) * ends / max(ends + begins, 1)
+        return min(spaces, key=lambda n: abs(n - unread))
+    if (last < first and not bare[last:first].isalnum()) or any(map(UNSPACED.match, bare[last - 1 : first + 1])):
+        return first
+    stop = first + len(_WORD_ENDS.split(bare[first:], 1)[0])
+    return stop if stop <= ours.at[after.letters[-1]] else first
 
 
 def _around(quads: list[Quad]) -> Quad:
     """The quad, or the upright one around several."""
-    if len(quads) == 1:
-        return quads[0]
     box = Box.around(tuple(point for quad in quads for point in quad))
-    return (box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)
+    upright = (box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)
+    return upright if len(quads) > 1 else quads[0]

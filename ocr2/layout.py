@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import accumulate, pairwise
 from statistics import median
@@ -57,6 +57,18 @@ def paragraphs(lines: Iterable[Line]) -> list[Paragraph]:
     return found
 
 
+def printed(lines: Iterable[Line]) -> list[Line]:
+    """The lines as they stand on the page: one that was printed as several is so many, each in a row of its own."""
+    found: list[Line] = []
+    for line in lines:
+        if not line.pieces:
+            found.append(line)
+            continue
+        found += [Line(piece.text.strip(), piece.quad, line.score) for piece in line.pieces]
+        found[-1] = replace(found[-1], end=line.end)
+    return found
+
+
 def unplaced(text: str) -> tuple[Line, ...]:
     """The lines of a text, all without a place; `join` makes them the text again, but for blank lines at either end."""
     found = list(re.finditer(r"[^\n]*\S[^\n]*", text))
@@ -67,11 +79,12 @@ def unplaced(text: str) -> tuple[Line, ...]:
 def is_flat(transcript: Transcript) -> bool:
     """Whether its lines are printed ones, which may be put into paragraphs, and its characters mean themselves.
 
-    Otherwise the text is all there is: of formatted answers, which are Markdown already, and where places are missing.
+    Otherwise the text is all there is: of an answer in tokens, which a language model has put into lines and may have
+    marked up, whether or not it was asked to and whether or not the lines have places; and where places are missing.
     """
     prompt = transcript.prompt
-    is_markup = prompt.format or prompt.tiles or prompt.pages > 1
-    return bool(transcript.lines) and not is_markup and all(line.quad for line in transcript.lines)
+    is_answer = transcript.tokens or prompt.format or prompt.tiles or prompt.pages > 1
+    return bool(transcript.lines) and not is_answer and all(line.quad for line in transcript.lines)
 
 
 def blocks(transcript: Transcript) -> list[Block]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from importlib import metadata
 from itertools import count
 
-from ocr2.layout import Row, blocks, height, is_flat, lines_of, paragraphs, printable, unplaced, words
+from ocr2.layout import Row, blocks, height, is_flat, lines_of, paragraphs, printable, printed, unplaced, words
 from ocr2.pdf import write_pdf
 from ocr2.result import Result
 from ocr2.types import Box, Line, join
@@ -51,7 +51,7 @@ def _escape_markdown(text: str) -> str:
 
 
 def _markdown(results: Iterable[Result]) -> Iterator[bytes]:
-    """Paragraphs and headings, with a rule between pages; as it is what is Markdown already, or has no places."""
+    """Paragraphs and headings, with a rule between pages; as it is what GOT answered, or what has no places."""
     for n, result in enumerate(results):
         body = result.transcript.text
         if is_flat(result.transcript):
@@ -138,7 +138,7 @@ def _hocr_page(index: int, result: Result) -> str:
         file = printable(result.origin).replace('"', "%22").replace(";", "%3B")
         title = f'image "{file}"; {title}; x_source "{file}" "{result.number}"'
     page = [f'<div class="ocr_page" id="page_{index + 1}" title="{html.escape(title)}">']
-    for paragraph in paragraphs(result.transcript.lines or unplaced(result.transcript.text)):
+    for paragraph in paragraphs(printed(result.transcript.lines) or unplaced(result.transcript.text)):
         page.append(f'<p class="ocr_par" id="par_{next(ids)}" title="{_bbox(lines_of(paragraph), result)}">')
         page += [_hocr_row(row, result, ids) for row in paragraph]
         page.append("</p>")

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from ocr2.errors import BadOutput
 from ocr2.files import in_pdfium
-from ocr2.layout import Row, paragraphs, printable, units, unplaced, words
+from ocr2.layout import Row, paragraphs, printable, printed, units, unplaced, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -162,7 +162,7 @@ def _settled(result: Result) -> list[Line]:
     Where none has one, the rows go down the page from its top. There is no room for them beside their neighbours:
     pdfium takes what is less than half a character below a line for more of it, and mixes their words.
     """
-    lines = result.transcript.lines or unplaced(result.transcript.text)
+    lines = printed(result.transcript.lines) or unplaced(result.transcript.text)
     loose = sum(line.quad is None for line in lines)
     tall = result.height * (1.0 if loose == len(lines) else _FOOT)
     row = min(tall / max(loose, 1), result.height * _FOOT)

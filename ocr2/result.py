@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from ocr2.errors import BadInput, BadPrompt
-from ocr2.types import Box, Line, Page, Prompt, Quad, Stop, Transcript
+from ocr2.types import Box, Line, Page, Piece, Prompt, Quad, Stop, Transcript
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,16 +48,7 @@ class Result:
             asked["box"] = read.prompt.box and [getattr(read.prompt.box, side) for side in ("x0", "y0", "x1", "y1")]
             asked["point"] = read.prompt.point and list(read.prompt.point)
             record["prompt"] = {name: value for name, value in asked.items() if value != getattr(Prompt(), name)}
-        record["lines"] = [
-            {
-                "text": line.text,
-                "quad": line.quad and [[round(x, 1), round(y, 1)] for x, y in line.quad],
-                "score": round(line.score, 4),
-                "end": line.end,
-                "centers": [round(center, 4) for center in line.centers],
-            }
-            for line in read.lines
-        ]
+        record["lines"] = [_record_of(line) for line in read.lines]
         return record
 
     @classmethod
@@ -109,15 +100,50 @@ def _numbers(value: object, field: str, count: int | None = None) -> tuple[float
     return tuple(float(number) for number in cast("list[float]", value))
 
 
+def _record_of(line: Line) -> dict[str, object]:
+    """The line's record: its pieces are in it where it has some."""
+    record: dict[str, object] = {
+        "text": line.text,
+        "quad": line.quad and _corners(line.quad),
+        "score": round(line.score, 4),
+        "end": line.end,
+        "centers": [round(center, 4) for center in line.centers],
+    }
+    if line.pieces:
+        record["pieces"] = [{"text": piece.text, "quad": _corners(piece.quad)} for piece in line.pieces]
+    return record
+
+
+def _corners(quad: Quad) -> list[list[float]]:
+    return [[round(x, 1), round(y, 1)] for x, y in quad]
+
+
 def _line_of(record: object, within: str) -> Line:
-    quad = _take(record, "quad", object, within)
-    if quad is not None:
-        if not isinstance(quad, list) or len(quad) != 4:
-            raise _malformed(f"{within}.quad", "four [x, y] corners or null", quad)
-        quad = tuple(_numbers(corner, f"{within}.quad[{n}]", 2) for n, corner in enumerate(quad))
+    place = _take(record, "quad", object, within)
+    quad = None if place is None else _quad_of(place, f"{within}.quad", "four [x, y] corners or null")
     centers = _numbers(_take(record, "centers", list, within), f"{within}.centers")
     text, end = _take(record, "text", str, within), _take(record, "end", str, within)
-    return Line(text, cast("Quad | None", quad), _take(record, "score", float, within), end, centers)
+    pieces = _pieces_of(record, within, text)
+    return Line(text, quad, _take(record, "score", float, within), end, centers, pieces)
+
+
+def _quad_of(value: object, field: str, expected: str = "four [x, y] corners") -> Quad:
+    if not isinstance(value, list) or len(value) != 4:
+        raise _malformed(field, expected, value)
+    return cast("Quad", tuple(_numbers(corner, f"{field}[{n}]", 2) for n, corner in enumerate(value)))
+
+
+def _pieces_of(record: object, within: str, text: str) -> tuple[Piece, ...]:
+    """The pieces of the line, whose text they make; none where its record has none."""
+    found = _take(record, "pieces", list, within) if isinstance(record, dict) and "pieces" in record else []
+    pieces = []
+    for n, piece in enumerate(found):
+        field = f"{within}.pieces[{n}]"
+        said, place = _take(piece, "text", str, field), _take(piece, "quad", object, field)
+        pieces.append(Piece(said, _quad_of(place, f"{field}.quad")))
+    if pieces and "".join(piece.text for piece in pieces) != text:
+        raise _malformed(f"{within}.pieces", f"pieces that together are {text!r:.80}", [p.text for p in pieces])
+    return tuple(pieces)
 
 
 def _prompt_of(record: dict[str, object]) -> Prompt:

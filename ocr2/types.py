@@ -49,16 +49,24 @@ class Box:
         xs, ys = [x for x, _ in points], [y for _, y in points]
         return cls(min(xs), min(ys), max(max(xs), min(xs) + 1), max(max(ys), min(ys) + 1))
 
-    def holds(self, points: Quad | tuple[Point, ...]) -> bool:
-        """Whether the middle of the points is in the box."""
-        x, y = (sum(place[axis] for place in points) / len(points) for axis in (0, 1))
-        return self.x0 <= x < self.x1 and self.y0 <= y < self.y1
+    def meets(self, other: Box) -> bool:
+        """Whether the two have a part in common."""
+        return self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
 
     def scaled(self, width: float, height: float, to: int = 1000) -> tuple[int, int, int, int]:
         """The box on a `width` × `height` page as the whole numbers 0…`to` that a prompt holds (GOT §3.4.1)."""
         x0, x1 = (int(x / width * to) for x in (self.x0, self.x1))  # in this order: the released code's rounding
         y0, y1 = (int(y / height * to) for y in (self.y0, self.y1))
         return x0, y0, x1, y1
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What of a line stands in one place, where the line was printed as several."""
+
+    text: str
+    """With the spaces and the markup around it: the pieces of a line, put together, are its text."""
+    quad: Quad
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,9 @@ class Line:
     line, "\\n" where the next starts a new line, "\\n\\n" where it starts a new paragraph or column."""
     centers: tuple[float, ...] = ()
     """The middle of each character along the line, 0 (its left edge) to 1 (its right edge); empty where not known."""
+    pieces: tuple[Piece, ...] = ()
+    """Where the line was printed as several: what of it stands in each of them, in the order of its text, and where.
+    The quad is then the upright one around them all. Empty where the quad says it all."""
 
     @property
     def box(self) -> Box | None:
@@ -126,6 +137,10 @@ class Prompt:
     """How many pages are read together as one text (GOT §3.4.3)."""
 
     def __post_init__(self) -> None:
+        if self.box is not None and not isinstance(self.box, Box):
+            raise BadPrompt(f"box={self.box!r}: expected a Box, as in Prompt(box=Box(80, 120, 640, 300))")
+        if not (isinstance(self.tiles, int) and isinstance(self.pages, int)):
+            raise BadPrompt(f"tiles={self.tiles!r}, pages={self.pages!r}: expected whole numbers")
         if self.pages < 1:
             raise BadPrompt(f"pages={self.pages}: a prompt is about at least one page")
         if not 0 <= self.tiles <= MOST_TILES:
@@ -168,7 +183,7 @@ class Transcript:
     seconds: float = 0.0
     """How long it took, on the wall clock."""
     tokens: int = 0
-    """How many tokens the answer took; 0 for a reader that has none."""
+    """How many tokens the text is made of; 0 for a reader that has none."""
     prompt_tokens: int = 0
     """How many tokens the question took, those that stand for the image among them; 0 for a reader that has none."""
 

@@ -1,11 +1,14 @@
 """Places for lines that have none: pages whose printed lines are known, and transcripts of them with errors."""
 
 import random
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from ocr2.align import place
+from ocr2.layout import printed as printed_lines
+from ocr2.layout import words
 from ocr2.types import Box, Line, Quad, join
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -110,6 +113,71 @@ def test_a_paragraph_gets_the_box_around_its_lines() -> None:
     assert boxes(text, read) == [(0, 9, 0, 1), (0, 29, 1, 4), (0, 11, 4, 5)]
 
 
+def pieces(text: str, read: list[Line]) -> list[list[tuple[str, tuple[float, ...]]]]:
+    """What of each line stands where, in characters and lines: x0, x1, y0."""
+    found = [[(piece.text, Box.around(piece.quad)) for piece in line.pieces] for line in placed(text, read)]
+    return [[(said, (box.x0 / 10, box.x1 / 10, box.y0 / 30)) for said, box in line] for line in found]
+
+
+def test_the_pieces_of_a_paragraph_stand_on_the_lines_it_was_read_from() -> None:
+    read = printed("A Heading", "the first line of it is exam-", "plary, and the second", "is short.", "Another one")
+    text = "# A Heading\n\nthe **first** line of it is exemplary, and the *second* is short.\n\nAnother one"
+    assert pieces(text, read) == [
+        [],
+        [
+            ("the **first** line of it is exemplary,", (0, 29, 1)),
+            (" and the *second*", (0, 21, 2)),
+            (" is short.", (0, 9, 3)),
+        ],
+        [],
+    ]
+    assert [said for said, _ in pieces("extraordinary", printed("extra-", "ordinary"))[0]] == ["extra", "ordinary"]
+    assert [said for said, _ in pieces("a well-known thing", printed("a well-", "known thing"))[0]] == [
+        "a well-",
+        "known thing",
+    ]
+    assert pieces("最后一行文字。还有一行文章", printed("最后一行文字。", "还有一行文章")) == [
+        [("最后一行文字。", (0, 7, 0)), ("还有一行文章", (0, 6, 1))]
+    ]
+
+
+def test_words_that_were_misread_stand_where_the_page_has_room_for_them() -> None:
+    read = printed("some words of the first qqqqqqq", "and the words that follow", "wwwwwww other words again")
+    text = "some words of the first misread and the words that follow another other words again"
+    assert [said for said, _ in pieces(text, read)[0]] == [
+        "some words of the first misread",
+        " and the words that follow",
+        " another other words again",
+    ]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_each_word_of_a_paragraph_stands_on_its_line(share: float) -> None:
+    """Columns of paragraphs, whatever order the page has them in: hOCR's words against the lines they are from."""
+    rng = random.Random(2)
+    right = total = 0
+    for _ in range(5):
+        columns = [[at(prose(rng), x, 30 * n) for n in range(24)] for x in (0, 1000)]
+        paragraphs = [column[n : n + 6] for column in columns for n in range(0, 24, 6)]
+        true = [
+            (noisy(word, share, rng) or "x", line)
+            for lines in paragraphs
+            for line in lines
+            for word in line.text.split()
+        ]
+        counts = [sum(len(line.text.split()) for line in lines) for lines in paragraphs]
+        said = iter(word for word, _ in true)
+        text = "\n\n".join(" ".join(islice(said, count)) for count in counts)
+        found = printed_lines(placed(text, columns[1] + columns[0]))
+        shown = [(word, Box.around(quad)) for line in found for word, quad in words(line)]
+        assert [word for word, _ in shown] == [word for word, _ in true]
+        for (_, box), (_, line) in zip(shown, true, strict=True):
+            assert line.box
+            right += line.box.x0 <= (box.x0 + box.x1) / 2 <= line.box.x1 and box.y0 == line.box.y0
+        total += len(true)
+    assert right / total >= (0.99 if share else 1)
+
+
 def test_lines_that_are_alike_are_told_apart_by_their_neighbours() -> None:
     read = printed("Coffee", "Total", "3.20", "Tea", "Total", "1.50", "Cake", "Total", "1.50")
     assert boxes("Coffee\nTotal\nTea\nTotal\n1.50\nCake\nTotal\n1.50", read) == [
@@ -142,6 +210,22 @@ def test_markup_width_and_case_make_no_difference() -> None:
     found = [line.quad for line in placed(text, read)]
     n = [line.quad for line in read]
     assert found == [n[0], n[1], None, n[2], n[3], None, None, n[4], n[5]]
+
+
+def test_tables_in_html() -> None:
+    read = printed("Item", "Price", "Tea", "1.50", "Cake", "3.20")
+    rows = [
+        '<table border="1"><thead>',
+        '<tr><th colspan="2">Item</th><th>Price</th></tr></thead>',
+        "<tbody><tr><td>Tea</td><td>1.50</td></tr>",
+        "<tr><td>Cake<br/></td><td>3.20</td></tr>",
+        "</tbody></table>",
+    ]
+    assert boxes("\n".join(rows), read) == [None, (0, 5, 0, 2), (0, 4, 2, 4), (0, 4, 4, 6), None]
+    ((*cells,),) = pieces("".join(rows), read)
+    assert "".join(said for said, _ in cells) == "".join(rows)
+    assert [at for _, at in cells] == [(0, len(line.text), n) for n, line in enumerate(read)]
+    assert cells[2][0] == "Tea</td><td>"
 
 
 def test_what_is_not_on_the_page_has_no_place() -> None:
@@ -197,6 +281,9 @@ def test_any_text_may_come() -> None:
         blank = [line for line in text.split("\n") if line.strip()]
         assert [line.text for line in found] == blank
         assert join(found) in text
+        for line in found:
+            assert "".join(piece.text for piece in line.pieces) in (line.text, "")
+            assert all(piece.text.strip() for piece in line.pieces) and len(line.pieces) != 1
         if any(line.quad for line in found):
             page = Box.around(tuple(point for line in read for point in line.place))
             for box in filter(None, (line.box for line in found)):

@@ -6,6 +6,7 @@ import random
 import re
 import tempfile
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from operator import attrgetter
 
 import pypdfium2
@@ -17,7 +18,7 @@ from ocr2.errors import BadInput, BadOutput
 from ocr2.layout import words
 from ocr2.outputs import FORMATS
 from ocr2.result import Result
-from ocr2.types import Box, Line, Page, Prompt, Quad, Transcript, join
+from ocr2.types import Box, Line, Page, Piece, Prompt, Quad, Transcript, join
 
 WIDTH, HEIGHT = 600, 800
 
@@ -77,7 +78,24 @@ PARTLY = result(  # some lines have no place
 MARKUP = result(  # all have, but they mean something
     at("# Title", 50, 30, 300, 80, "\n\n"), at("$x < y$ & *z*", 50, 100, 550, 125), prompt=Prompt(format=True)
 )
-EVERY = [LATIN, CHINESE, TURNED, SKEWED, ODD, BLANK, PLAIN, PARTLY, MARKUP]
+FLOWED = result(  # a paragraph in one line, whose words were printed in three
+    at("# A Title", 50, 30, 300, 80, "\n\n"),
+    Line(
+        "The **quick** brown fox jumps over the lazy dog",
+        upright(50, 100, 550, 185),
+        0.9,
+        "\n\n",
+        pieces=(
+            Piece("The **quick** brown fox", upright(50, 100, 550, 125)),
+            Piece(" jumps over the ", upright(50, 130, 550, 155)),
+            Piece("lazy dog", upright(50, 160, 250, 185)),
+        ),
+    ),
+    Line("lost", None, 0.5),
+    at("Another 字 one", 50, 300, 400, 325),
+    tokens=30,
+)
+EVERY = [LATIN, CHINESE, TURNED, SKEWED, ODD, BLANK, PLAIN, PARTLY, MARKUP, FLOWED]
 
 
 def test_the_formats_are_these():
@@ -113,6 +131,38 @@ def test_json_has_null_for_no_place_and_counts_where_there_are_some():
     counted = result(text="x", tokens=7, prompt_tokens=286)
     assert {"tokens": 7, "prompt_tokens": 286}.items() <= counted.to_json().items()
     assert Result.from_json(counted.to_json()) == counted
+
+
+def test_json_has_pieces_where_there_are_some():
+    record = FLOWED.to_json()
+    assert ["pieces" in line for line in record["lines"]] == [False, True, False, False]
+    assert record["lines"][1]["quad"] == [[50, 100], [550, 100], [550, 185], [50, 185]]
+    assert record["lines"][1]["pieces"][2] == {
+        "text": "lazy dog",
+        "quad": [[50, 160], [250, 160], [250, 185], [50, 185]],
+    }
+    assert Result.from_json(json.loads(json.dumps(record))) == FLOWED
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (["pieces"], {}, "lines[1].pieces"),
+        (["pieces", 1], "x", "lines[1].pieces[1]"),
+        (["pieces", 1, "text"], None, "lines[1].pieces[1].text"),
+        (["pieces", 1, "text"], "other", "lines[1].pieces"),
+        (["pieces", 2, "quad"], None, "lines[1].pieces[2].quad"),
+        (["pieces", 2, "quad", 3], [1], "lines[1].pieces[2].quad[3]"),
+    ],
+)
+def test_malformed_pieces_are_refused(path, value, named):
+    record = json.loads(json.dumps(FLOWED.to_json()))
+    inner = record["lines"][1]
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    with pytest.raises(BadInput, match=re.escape(repr(named))):
+        Result.from_json(record)
 
 
 def test_json_is_rounded():
@@ -252,6 +302,15 @@ def test_markdown_leaves_alone_what_is_markdown_already(prompt):
     assert write("md", PARTLY) == PARTLY.transcript.text + "\n"
 
 
+@pytest.mark.parametrize("lost", [(), (1,), (0, 1, 2)])
+def test_an_answer_in_tokens_is_its_own_text_whether_or_not_its_lines_have_places(lost):
+    lines = at("# Title", 0, 0, 90, 20), at("*a* &amp;", 0, 30, 90, 50), at("b", 0, 60, 90, 80)
+    read = result(*(replace(line, quad=None) if n in lost else line for n, line in enumerate(lines)), tokens=9)
+    assert write("md", read) == "# Title\n*a* &amp;\nb\n"
+    (paragraph,) = parse(write("html", read)).iter("p")
+    assert list(paragraph.itertext()) == ["# Title", "*a* &amp;", "b"]
+
+
 # HTML
 
 
@@ -356,6 +415,21 @@ def test_hocr_lines_without_a_place_may_be_anywhere():
     mixed = result(at("Tea", 50, 300, 90, 325, " "), Line("1.50", None, 1))
     (line,) = of_class(validate_hocr(write("hocr", mixed)), "ocr_line")
     assert "".join(line.itertext()) == "Tea 1.50" and properties(line) == whole
+
+
+def test_hocr_has_a_row_for_each_piece_of_a_line():
+    root = validate_hocr(write("hocr", FLOWED))
+    rows = [("".join(line.itertext()), properties(line)["bbox"]) for line in of_class(root, "ocr_line")]
+    assert rows == [
+        ("# A Title", "50 30 300 80"),
+        ("The **quick** brown fox", "50 100 550 125"),
+        ("jumps over the", "50 130 550 155"),
+        ("lazy dog", "50 160 250 185"),
+        ("lost", f"0 0 {WIDTH} {HEIGHT}"),
+        ("Another 字 one", "50 300 400 325"),
+    ]
+    assert [len(paragraph) for paragraph in of_class(root, "ocr_par")] == [1, 3, 2]
+    assert properties(of_class(root, "ocrx_word")[10])["bbox"] == "50 160 150 185"
 
 
 @pytest.mark.parametrize(
@@ -485,6 +559,24 @@ def test_pdf_lines_without_a_place_hide_no_other():
     assert middles(PLAIN) == pytest.approx([5.3, 21.3], abs=1)
 
 
+def test_pdf_words_of_a_line_printed_as_several_stand_in_their_rows():
+    with pypdfium2.PdfDocument(b"".join(FORMATS["pdf"]([drawn(FLOWED)]))) as document:
+        page = document[0]
+        textpage, scale = page.get_textpage(), page.get_width() / WIDTH
+        text = textpage.get_text_range()
+        boxes = [textpage.get_charbox(text.index(word)) for word in ("quick", "jumps", "over", "lazy", "dog")]
+    assert text.split("\r\n") == [
+        "# A Title",
+        "The **quick** brown fox",
+        "jumps over the",
+        "lazy dog",
+        "lost",
+        "Another 字 one",
+    ]
+    middles = [HEIGHT - (bottom + top) / 2 / scale for _, bottom, _, top in boxes]
+    assert middles == pytest.approx([112.5, 142.5, 142.5, 172.5, 172.5], abs=1)
+
+
 def test_pdf_takes_lines_without_extent_and_other_modes():
     image = Image.new("LA", (40, 30))
     lines = (Line("dot", ((5, 5),) * 4, 1),)
@@ -537,7 +629,7 @@ def characters(text: str) -> str:
     return "".join(text.split())
 
 
-@pytest.mark.parametrize("read", [PARTLY, PLAIN, MARKUP], ids=["partly", "plain", "markup"])
+@pytest.mark.parametrize("read", [PARTLY, PLAIN, MARKUP, FLOWED], ids=["partly", "plain", "markup", "flowed"])
 def test_no_text_is_lost_in_any_format(read):
     text = characters(read.transcript.text)
     assert characters(write("text", read)) == characters(write("md", read)) == text

@@ -74,8 +74,11 @@ def test_the_two_commands_that_install_come_first() -> None:
 
 
 def test_the_python(newcomer: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
-    done = run([sys.executable, "-c", code], newcomer)
+    ours, got = re.findall(r"```python\n(.*?)```", README, re.S)
+    done = run([sys.executable, "-c", ours], newcomer)
     assert done.returncode == 0, done.stderr
     assert "HELP THE PIKE SURVIVE" in done.stdout
     assert re.search(r"^2 [\d.,]+ [01]\.\d+ It is a truth universally acknowledged", done.stdout, re.M)
+    done = run([sys.executable, "-c", got], newcomer)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r" (eos|length|repeat) \(", done.stdout)
