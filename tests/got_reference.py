@@ -23,12 +23,12 @@ TINY = GOTConfig(
 """8 × 8 patches, so that windows of 3 × 3 are padded; two query heads for each of the decoder's keys and values."""
 
 
-def scattered(model: nn.Module, seed: int = 0) -> Any:
+def scattered(model: nn.Module, seed: int = 0, std: float = 0.2) -> Any:
     """The model, with every parameter random: around one for the weights of norms, else around zero."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.normal_(std=0.2, generator=generator)
+            parameter.normal_(std=std, generator=generator)
             if name.endswith("weight") and parameter.dim() == 1:
                 parameter.add_(1)
     return model.eval()
@@ -93,8 +93,9 @@ def as_released(model: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
     record = {name: getattr(text, name) for name in ("vocab_size", "hidden_size", "intermediate_size")} | {
         **{name: getattr(text, name) for name in ("num_hidden_layers", "num_attention_heads", "num_key_value_heads")},
         **{"model_type": "GOT", "architectures": ["GOTQwenForCausalLM"], "rms_norm_eps": 1e-6, "rope_theta": 1e6},
-        **{"hidden_act": "silu", "max_position_embeddings": 512, "im_patch_token": IMAGE, "im_start_token": 297},
+        **{"hidden_act": "silu", "max_position_embeddings": text.max_position_embeddings},
         **{"use_sliding_window": False, "tie_word_embeddings": True, "torch_dtype": "float32"},
+        **{"im_patch_token": model.config.image_token_index, "im_start_token": 297},
     }
     state = {}
     for name, values in model.state_dict().items():

@@ -50,6 +50,15 @@ def test_got_gpu(tmp_path: Path) -> None:
     assert "LightOnOCR-2 5.7" in told
 
 
+def test_got_parity(tmp_path: Path) -> None:
+    told = run("got_parity.py", "--tiny", "--tokens", 8, "--json", tmp_path / "out.json")
+    rows = json.loads((tmp_path / "out.json").read_text())
+    assert [row["way"].split(" ")[0] for row in rows] == ["transformers'", "the", "ours"]
+    for row in rows:
+        assert max(row["features"], row["logits"]) <= 1e-4
+        assert f"| {row['tokens']} of 8 |" in told
+
+
 @pytest.mark.parametrize("preset", ["580m", "nano"])
 def test_the_floor_of_seeing_is_what_torch_counts(got_gpu: Any, preset: str) -> None:
     """Beside padding and relative positions, which torch counts too."""

@@ -373,9 +373,7 @@ def test_what_is_no_model(
 def test_a_model_of_no_name(ocr2: Command, good: Path) -> None:
     ran = ocr2("read", good, "--model", "tesseract")
     assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
-    assert ran.err[0].startswith(
-        "ocr2: tesseract is not a model: expected one of the names ppocr, ppocrv2, a folder"
-    )
+    assert ran.err[0].startswith("ocr2: tesseract is not a model: expected one of the names ppocr, ppocrv2, a folder")
 
 
 def test_resume_needs_a_file(ocr2: Command, good: Path) -> None:

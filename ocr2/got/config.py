@@ -48,13 +48,9 @@ class EncoderConfig:
         _one_of("stem", self.stem, "patch", "conv")
         _one_of("positions", self.positions, "relative", "rotary")
         if not all(0 <= layer < self.layers for layer in self.global_layers):
-            raise BadCheckpoint(
-                f"encoder global_layers={self.global_layers}: expected some of 0 to {self.layers - 1}"
-            )
+            raise BadCheckpoint(f"encoder global_layers={self.global_layers}: expected some of 0 to {self.layers - 1}")
         if self.pool not in (1, 2, 4):
-            raise BadCheckpoint(
-                f"encoder pool={self.pool}: expected 1, 2 or 4, as a view is 4, 8, … patches wide"
-            )
+            raise BadCheckpoint(f"encoder pool={self.pool}: expected 1, 2 or 4, as a view is 4, 8, … patches wide")
         if self.side % STRIDE or self.side < STRIDE:
             raise BadCheckpoint(f"encoder side={self.side}: expected a multiple of {STRIDE} pixels")
         if self.positions == "relative" and not (self.square and self.pool == 1):
