@@ -100,12 +100,17 @@ class Decoder(nn.Module):
         call = Call.of(x, place)
         width = self.config.width // self.config.heads
         call = call._replace(turn=rotations(call.positions, width, self.config.theta, x.dtype))
-        for n, layer in enumerate(self.layers):
-            if self.checkpointing and torch.is_grad_enabled():
-                x = checkpoint(layer, x, n, call, use_reentrant=False)
-            else:
-                x = layer(x, n, call)
-        return self.norm(x)
+        return self.norm(through(self.layers, x, call, self.checkpointing))
+
+
+def through(layers: nn.ModuleList, x: Tensor, call: Call, checkpointing: bool) -> Tensor:
+    """(B, T, W) after all layers; with `checkpointing`, training keeps the input of each and computes the rest anew."""
+    for n, layer in enumerate(layers):
+        if checkpointing and torch.is_grad_enabled():
+            x = checkpoint(layer, x, n, call, use_reentrant=False)
+        else:
+            x = layer(x, n, call)
+    return x
 
 
 class Layer(nn.Module):

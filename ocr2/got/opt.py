@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from ocr2.got.decoder import Attention, Call
+from ocr2.got.decoder import Attention, Call, through
 
 if TYPE_CHECKING:
     from ocr2.got.config import OPTConfig
@@ -43,12 +41,7 @@ class OPTDecoder(nn.Module):
         """The states of tokens that see what is before them: in this call, and in the cache if a place is given."""
         call = Call.of(x, place)
         x = x + self.positions(call.positions + _OFFSET)
-        for n, layer in enumerate(self.layers):
-            if self.checkpointing and torch.is_grad_enabled():
-                x = checkpoint(layer, x, n, call, use_reentrant=False)
-            else:
-                x = layer(x, n, call)
-        return self.norm(x)
+        return self.norm(through(self.layers, x, call, self.checkpointing))
 
 
 class Layer(nn.Module):
