@@ -84,11 +84,13 @@ class Ours:
         """The tokens of each page, and the seconds that a step took after the first."""
         ids = prompt(self.runner.model.config.image_token, self.side)
         self.runner.resize(len(views), 512)
-        tokens, _ = self.runner.begin(range(len(views)), [([view], ids) for view in views], [()] * len(views))
+        bans = [()] * len(views)
+        tokens, _, _ = self.runner.begin(range(len(views)), [([view], ids) for view in views], bans)
         found = [tokens]
         began = time.perf_counter()
-        for _ in range(count - 1):
-            found.append(self.runner.step(found[-1], [()] * len(views))[0])
+        for place in range(count - 1):
+            chosen, _, _ = self.runner.step([len(ids) + place] * len(views), [[last] for last in found[-1]], bans)
+            found.append([row[0] for row in chosen])
         seconds = (time.perf_counter() - began) / (count - 1)
         return [list(row) for row in zip(*found, strict=True)], seconds
 

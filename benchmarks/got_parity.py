@@ -65,9 +65,9 @@ def ours(model: GOT, view: torch.Tensor, ids: torch.Tensor, count: int) -> Answe
     logits = model.decoder.head(model.decoder(model.embeddings(ids, features)))
     runner = TorchRunner(model)
     runner.resize(1, ids.shape[1] + count)
-    tokens, _ = runner.begin([0], [(list(view.numpy()), ids[0].tolist())], [()])
+    tokens, _, _ = runner.begin([0], [(list(view.numpy()), ids[0].tolist())], [()])
     while len(tokens) < count:
-        tokens += runner.step(tokens[-1:], [()])[0]
+        tokens += runner.step([ids.shape[1] + len(tokens) - 1], [tokens[-1:]], [()])[0][0]
     return features, logits[0], tokens
 
 

@@ -89,14 +89,11 @@ def trained(
     """A model that has seen some of the samples at each of so many steps."""
     torch.manual_seed(0)
     rng, model = random.Random(0), GOT(config).train()
-    for part in model.modules():
-        if isinstance(part, torch.nn.Linear) and part is not model.decoder.head:
-            torch.nn.init.normal_(part.weight, std=part.in_features**-0.5)  # 0.02 is for wide ones: nothing is seen
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps + 1, pct_start=0.1)
     with tqdm(range(steps), desc="training", disable=not sys.stderr.isatty()) as bar:
         for _ in bar:
-            loss = model(collate(rng.sample(samples, min(rows, len(samples))), tokenizer, config))
+            loss = model(collate(rng.sample(samples, min(rows, len(samples))), tokenizer, config))["next"]
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -6,7 +6,9 @@ OcrError
 ├── BadPrompt       a question that contradicts itself, or that the chosen reader can't answer
 ├── TooLong         a prompt or sample longer than the model's context
 ├── BadCheckpoint   a model folder or weights file that isn't one
-└── ModelMissing    a known model whose package isn't installed; the message names the command
+├── ModelMissing    a known model whose package isn't installed; the message names the command
+├── RendererMissing a tool that draws or shows, whose package isn't installed; the message names the command
+└── TrainingFailed  a loss that isn't a number; the message names what was learned from
 """
 
 
@@ -36,3 +38,11 @@ class BadCheckpoint(OcrError):
 
 class ModelMissing(OcrError):
     """A known model whose package isn't installed."""
+
+
+class RendererMissing(OcrError):
+    """A tool that draws or shows, whose package isn't installed."""
+
+
+class TrainingFailed(OcrError):
+    """A loss that isn't a number."""

@@ -170,6 +170,60 @@ class TestOurs:
         assert sorted(os.listdir(tmp_path)) == sorted(moments)
 
 
+class TestCarry:
+    """What one stage has learned goes into the next."""
+
+    def test_all_of_it(self) -> None:
+        source, target = ours(NANO), GOT(NANO)
+        assert checkpoint.carry(source, target) == []
+        assert equal(source, target)
+        assert target.decoder.head.weight is target.decoder.embed.weight
+
+    def test_another_type(self) -> None:
+        target = GOT(TINY)
+        assert checkpoint.carry(ours().bfloat16(), target) == []
+        assert equal(target, ours().bfloat16().float())
+
+    def test_from_stage_1_the_encoder_alone(self) -> None:
+        config = replace(
+            STAGE1, decoder=replace(STAGE1.decoder, width=32, mlp=48)
+        )  # sizes that would fit are no reason
+        source, target = ours(config), GOT(TINY)
+        before = [values.clone() for values in (*target.connector.parameters(), *target.decoder.parameters())]
+        left = checkpoint.carry(source, target)
+        assert left == [name for name, _ in target.named_parameters() if not name.startswith("encoder.")]
+        assert equal(source.encoder, target.encoder)
+        for values, old in zip((*target.connector.parameters(), *target.decoder.parameters()), before, strict=True):
+            assert torch.equal(values, old)
+
+    def test_heads_come_and_go(self) -> None:
+        one, more = (replace(NANO, decoder=replace(NANO.decoder, ahead=ahead)) for ahead in (1, 2))
+        left = checkpoint.carry(ours(one), target := GOT(more))
+        assert left == [f"ahead.1.{name}.weight" for name in ("norm", "up", "down")]
+        assert torch.equal(target.ahead[0].up.weight, ours(one).ahead[0].up.weight)
+        assert checkpoint.carry(ours(more), GOT(one)) == []
+
+    def test_another_vocabulary(self) -> None:
+        config = replace(TINY, decoder=replace(TINY.decoder, vocabulary=400))
+        assert checkpoint.carry(ours(), GOT(config)) == ["decoder.embed.weight"]
+
+    def test_nothing(self) -> None:
+        encoder = replace(NANO.encoder, width=64, heads=4, mlp=96, neck=24, out=(48, 64))
+        decoder = replace(NANO.decoder, width=64, ahead=0, mlp=80, vocabulary=64)
+        source = GOT(replace(NANO, encoder=encoder, decoder=decoder))
+        target = GOT(STAGE1)
+        before = {name: values.clone() for name, values in target.state_dict().items()}
+        with pytest.raises(BadCheckpoint, match="no parameter of the one model fits into the other: expected the same"):
+            checkpoint.carry(source, target)
+        assert all(torch.equal(values, before[name]) for name, values in target.state_dict().items())
+
+    def test_changed_models(self) -> None:
+        model = ours()
+        model.connector = torch.nn.Identity()
+        with pytest.raises(BadCheckpoint, match="changed after it was made"):
+            checkpoint.carry(model, ours())
+
+
 OLD = {"model.language_model.": "language_model.model.", "model.": "", "lm_head": "language_model.lm_head"}
 
 
@@ -248,7 +302,8 @@ class TestTheirs:
     @pytest.mark.parametrize(
         ("config", "named"),
         [
-            (NANO, "stem='conv'"),
+            (replace(NANO, decoder=replace(NANO.decoder, ahead=0)), "stem='conv'"),
+            (replace(TINY, decoder=replace(TINY.decoder, ahead=2)), "ahead=2.* carry its weights into a GOT with"),
             (STAGE1, "OPT"),
             (replace(TINY, encoder=replace(TINY.encoder, out=(16, 32))), "out="),
             (replace(TINY, encoder=replace(TINY.encoder, eps=1e-5)), "eps=1e-05"),
@@ -353,6 +408,14 @@ DAMAGES = {
     "huge": (
         config(decoder={"vocabulary": 10**15, "width": 32, "layers": 2, "heads": 4, "kv_heads": 2, "mlp": 48}),
         r"tensor decoder\.embed\.weight is \(300, 32\): expected \(10+, 32\), as config\.json says",
+    ),
+    "endless heads": (
+        config(decoder={"layers": 2, "ahead": 10**12}),
+        r"config\.json has 3 \+ 10+2 layers, and the weights \d+ tensors",
+    ),
+    "heads": (
+        config(decoder={"vocabulary": 300, "width": 32, "layers": 2, "heads": 4, "kv_heads": 2, "mlp": 48, "ahead": 1}),
+        r"model lacks tensor ahead\.0\.norm\.weight, which config\.json calls for",
     ),
     "boundless": (config(decoder={"vocabulary": 10**30, "layers": 2}), r"config\.json describes no network"),
     "missing tensor": (

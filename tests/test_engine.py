@@ -44,7 +44,7 @@ class Reciter:
 
     def __init__(self, *texts: str | Sequence[int] | BaseException, context: int = 512) -> None:
         """The text of the white page, of the red one, and so on as in COLORS: as ids, or an error to raise."""
-        self.context = context
+        self.context, self.ahead = context, 0
         colors = [Image.new("RGB", (1, 1), color).getpixel((0, 0)) for color in COLORS]
         self.texts = dict(zip(colors, texts, strict=False))
         self.rows: list[tuple[list[int], int]] = []
@@ -62,7 +62,7 @@ class Reciter:
         rows: Sequence[int],
         questions: Sequence[tuple[list[np.ndarray], list[int]]],
         bans: Sequence[Sequence[int]],
-    ) -> tuple[list[int], list[float]]:
+    ) -> tuple[list[int], list[float], list[list[int]]]:
         for row, (views, ids) in zip(rows, questions, strict=True):
             colors = [tuple(view[:, 0, 0].tolist()) for view in views]
             assert ids.count(TOKENS.image) == sum(view.shape[1] * view.shape[2] // 64**2 for view in views)
@@ -74,20 +74,24 @@ class Reciter:
                 told += TOKENS.encode(text) if isinstance(text, str) else text
             answer = len(ids) - 1 - ids[::-1].index(TOKENS.start) + 1 + len(TOKENS.encode("assistant\n"))
             self.rows[row] = [*told, TOKENS.end], len(ids) - answer
-        return self.next(rows)
+        return [self.next(row)[0] for row in rows], [self.next(row)[1] for row in rows], [[]] * len(rows)
 
-    def step(self, tokens: Sequence[int], bans: Sequence[Sequence[int]]) -> tuple[list[int], list[float]]:
-        for row, token in enumerate(tokens):
+    def step(
+        self, starts: Sequence[int], tokens: Sequence[Sequence[int]], bans: Sequence[Sequence[int]]
+    ) -> tuple[list[list[int]], list[list[float]], list[list[list[int]]]]:
+        for row, (token,) in enumerate(tokens):
             told, count = self.rows[row]
             assert told[count] == token
             self.rows[row] = told, count + 1
-        return self.next(range(len(tokens)))
+        next_ = [self.next(row) for row in range(len(tokens))]
+        return [[token] for token, _ in next_], [[score] for _, score in next_], [[[]] for _ in next_]
 
     def move(self, source: int, target: int) -> None:
         self.rows[target] = self.rows[source]
 
-    def next(self, rows: Sequence[int]) -> tuple[list[int], list[float]]:
-        return [self.rows[row][0][self.rows[row][1]] for row in rows], [score(self.rows[row][1]) for row in rows]
+    def next(self, row: int) -> tuple[int, float]:
+        told, count = self.rows[row]
+        return told[count], score(count)
 
 
 def score(count: int) -> float:

@@ -25,15 +25,21 @@ Model = Callable[[int, list[int]], int]
 
 
 class Sham:
-    """A runner without a network, which knows what each row of its cache holds and keeps to its size."""
+    """A runner without a network, which knows what each row of its cache holds and keeps to its size.
 
-    def __init__(self, model: Model, context: int, budget: int) -> None:
+    It guesses so many tokens `ahead`; so large a share of them, `right`, is what comes next if nothing is banned.
+    """
+
+    def __init__(self, model: Model, context: int, budget: int, ahead: int = 0, right: float = 1.0) -> None:
         self.model, self.context, self.budget = model, context, max(budget, context)
+        self.ahead, self.right, self.rng = ahead, right, random.Random(f"{ahead} {right}")
         self.cache: list[tuple[int, list[int]]] = []
         self.length = 0
         self.shapes: list[tuple[int, int]] = []
         self.begun: list[tuple[int, ...]] = []
-        self.moves = self.active = 0
+        self.moves = self.steps = 0
+        self.widths: set[int] = set()
+        """The numbers of tokens that steps were about."""
 
     def resize(self, rows: int, length: int) -> None:
         assert rows * length <= self.budget
@@ -49,29 +55,46 @@ class Sham:
         rows: Sequence[int],
         questions: Sequence[tuple[list[np.ndarray], list[int]]],
         bans: Sequence[Sequence[int]],
-    ) -> tuple[list[int], list[float]]:
+    ) -> tuple[list[int], list[float], list[list[int]]]:
         assert len(set(rows)) == len(rows) == len(questions) > 0
         for row, (views, ids) in zip(rows, questions, strict=True):
             assert len(ids) <= self.length
             self.cache[row] = int(views[0][0, 0, 0]) if views else 0, list(ids)
             self.begun.append(tuple(ids))
-        return self.next(rows, bans)
+        told = [self.next(*self.cache[row], banned) for row, banned in zip(rows, bans, strict=True)]
+        return [token for token, _, _ in told], [score for _, score, _ in told], [guesses for _, _, guesses in told]
 
-    def step(self, tokens: Sequence[int], bans: Sequence[Sequence[int]]) -> tuple[list[int], list[float]]:
-        assert 0 < len(tokens) <= len(self.cache)
-        for (_, ids), token in zip(self.cache, tokens, strict=False):
-            ids.append(token)
+    def step(
+        self, starts: Sequence[int], tokens: Sequence[Sequence[int]], bans: Sequence[Sequence[int]]
+    ) -> tuple[list[list[int]], list[list[float]], list[list[list[int]]]]:
+        assert 0 < len(starts) == len(tokens) == len(bans) <= len(self.cache)
+        (width,) = {len(given) for given in tokens}
+        assert 1 <= width <= 1 + self.ahead
+        self.widths.add(width)
+        self.steps += 1
+        told = []
+        for (view, ids), start, given, banned in zip(self.cache, starts, tokens, bans, strict=False):
+            assert start <= len(ids)
+            ids[start:] = given
             assert len(ids) <= self.length
-        return self.next(range(len(tokens)), bans)
+            ends = range(start + 1, len(ids) + 1)
+            told.append([self.next(view, ids[:end], banned if end == ends[0] else ()) for end in ends])
+        ids, scores, guesses = ([[place[part] for place in row] for row in told] for part in range(3))
+        return ids, scores, guesses  # type: ignore[return-value]
 
     def move(self, source: int, target: int) -> None:
         view, ids = self.cache[source]
         self.cache[target] = view, list(ids)
         self.moves += 1
 
-    def next(self, rows: Sequence[int], bans: Sequence[Sequence[int]]) -> tuple[list[int], list[float]]:
-        chosen = [preferred(self.model, *self.cache[row], banned) for row, banned in zip(rows, bans, strict=True)]
-        return [token for token, _ in chosen], [score for _, score in chosen]
+    def next(self, view: int, ids: list[int], bans: Sequence[int]) -> tuple[int, float, list[int]]:
+        token, score = preferred(self.model, view, ids, bans)
+        guesses: list[int] = []
+        while len(guesses) < self.ahead and self.rng.random() < 0.97:  # there may be fewer
+            follows = [*ids, token, *guesses]
+            right = self.rng.random() < self.right
+            guesses.append(self.model(view, follows) if right else self.rng.choice([END, *follows[-9:]]))
+        return token, score, guesses
 
 
 def preferred(model: Model, view: int, ids: list[int], bans: Sequence[int]) -> tuple[int, float]:
@@ -93,8 +116,8 @@ def hashed(alphabet: int, memory: int = 0, wordy: int = 300) -> Model:
 
 def recited(*parts: Sequence[int]) -> Model:
     """The parts one after the other, then the end; the prompt is one token."""
-    text = [*chain(*parts), END]
-    return lambda view, ids: text[len(ids) - 1]
+    text = [*chain(*parts)]
+    return lambda view, ids: text[len(ids) - 1] if len(ids) <= len(text) else END
 
 
 def alone(model: Model, question: Question, context: int, guard: bool) -> Answer:
@@ -146,24 +169,94 @@ def answers(stream: Iterator[tuple[int, Token | Answer]]) -> list[Answer]:
 
 
 def answer(model: Model, question: Question, guard: bool = True, context: int = 8192) -> Answer:
-    """The one answer."""
-    runner = Sham(model, context, 0)
-    return answers(generate(runner, [question], end=END, rows=1, budget=0, guard=guard))[0]
+    """The one answer, guesses or not."""
+    runners = Sham(model, context, 0), Sham(model, context, 0, ahead=3, right=0.9)
+    told = [answers(generate(runner, [question], end=END, rows=1, budget=0, guard=guard)) for runner in runners]
+    assert told[0] == told[1]
+    return told[0][0]
 
 
 # Rows and their cache
 
 
-@pytest.mark.parametrize("seed", range(16))
-def test_rows_and_budget_change_no_answer(seed: int) -> None:
-    rng = random.Random(seed)
-    model = hashed(rng.choice([2, 5, 1000]), rng.choice([0, 0, 1, 3]))
-    questions, context, guard = asked(rng, 10), rng.choice([1000, 1024, 4096]), rng.random() < 0.7
+def check(rng: random.Random, ahead: int, count: int, limit: int) -> Sham:
+    """Asserts that answers to random questions are the true ones, with that many guesses, of any quality."""
+    model = hashed(rng.choice([2, 5, 1000]), rng.choice([0, 0, 1, 3]), rng.choice([0, 30, 300]))
+    questions, context, guard = asked(rng, count, limit), rng.choice([901, 1000, 1024, 4096]), rng.random() < 0.7
     budget = rng.choice([0, 3000, 5000, 10**6])
-    runner = Sham(model, context, budget)
+    runner = Sham(model, context, budget, ahead, rng.choice([0.0, 0.3, 0.7, 0.9, 1.0]))
     stream = generate(runner, questions, end=END, rows=rng.choice([1, 2, 5, 30]), budget=budget, guard=guard)
     assert answers(stream) == [alone(model, question, context, guard) for question in questions]
     assert runner.shapes[-1] == (0, 0)
+    return runner
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_rows_and_budget_change_no_answer(seed: int) -> None:
+    assert check(random.Random(seed), 0, 10, 400).widths <= {1}
+
+
+# Guesses
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_guesses_change_no_answer(seed: int) -> None:
+    rng = random.Random(f"guesses {seed}")
+    for ahead in (1, 3, rng.choice([2, 5, 9])):
+        check(rng, ahead, 8, 150)
+
+
+def test_guesses_up_to_the_end_of_the_context() -> None:
+    """Rows that are near it bring fewer, and so do those beside them; the end token may be among them."""
+    model, widths = hashed(1000, wordy=40), set()
+    for prompt in range(900, 960):
+        questions = [Question((), [*[7] * prompt, n + 1], ngram=0) for n in range(4)]
+        runner = Sham(model, 961, 2000, ahead=4)
+        found = answers(generate(runner, questions, end=END, rows=2, budget=2000))
+        assert found == [alone(model, question, 961, True) for question in questions]
+        widths |= runner.widths
+    assert widths == {2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(("right", "steps"), [(0.0, 999), (1.0, 250)])
+def test_right_guesses_save_steps(right: float, steps: int) -> None:
+    class Sure(Sham):
+        """No guess is left out, and a wrong one is never right by chance."""
+
+        def next(self, view: int, ids: list[int], bans: Sequence[int]) -> tuple[int, float, list[int]]:
+            token, score = preferred(self.model, view, ids, bans)
+            guesses = [token]
+            for _ in range(self.ahead):
+                guesses.append(self.model(view, [*ids, *guesses]))
+            return token, score, guesses[1:] if self.right else [-1] * self.ahead
+
+    runner = Sure(hashed(10**6, wordy=0), 4096, 0, ahead=3, right=right)
+    answers(generate(runner, [Question((), [1], 1000, ngram=0)], end=END, rows=1, budget=0))
+    assert runner.steps == steps
+    assert runner.widths == {4}
+
+
+def test_a_guess_that_is_banned_is_not_taken() -> None:
+    """The model would say the same three again; the ban is known only after the guess before was taken."""
+    model, question = recited([7, 8, 9, 7, 8, 9, 7, 8]), Question((), [1], ngram=3)
+    runner = Sham(model, 512, 0, ahead=9)
+    (found,) = answers(generate(runner, [question], end=END, rows=1, budget=0))
+    assert found == alone(model, question, 512, True)
+    assert found.ids == (7, 8, 9, 7, 8, 10, 7, 8)
+
+
+def test_guesses_have_room_where_rows_begin() -> None:
+    """A question that leaves no room for guesses isn't begun again and again."""
+    model = hashed(1000, wordy=0)
+    questions = [Question((), [n + 1] * size, 40) for n, size in enumerate([300, 510, 511, 512, 505])]
+    runner = Sham(model, 1024, 1536, ahead=3)
+    assert answers(generate(runner, questions, end=END, rows=3, budget=1536)) == [
+        alone(model, question, 1024, True) for question in questions
+    ]
+    assert len(runner.begun) <= 7
+
+
+# Rows that come and go
 
 
 def test_the_youngest_wait_when_the_answers_outgrow_the_budget() -> None:
@@ -269,8 +362,8 @@ def test_prompts_that_do_not_fit() -> None:
 
 def test_broken_weights() -> None:
     class Broken(Sham):
-        def next(self, rows: Sequence[int], bans: Sequence[Sequence[int]]) -> tuple[list[int], list[float]]:
-            return [1] * len(rows), [math.nan] * len(rows)
+        def next(self, view: int, ids: list[int], bans: Sequence[int]) -> tuple[int, float, list[int]]:
+            return 1, math.nan, []
 
     with pytest.raises(BadCheckpoint, match="not numbers: its weights are broken"):
         list(generate(Broken(hashed(9), 512, 0), [Question((), [1])], end=END, rows=1, budget=0))

@@ -50,7 +50,7 @@ NANO = replace(
         neck=16,
         out=(32, 64),
     ),
-    decoder=DecoderConfig(vocabulary=300, width=48, layers=2, heads=4, kv_heads=4, mlp=64, theta=1e4),
+    decoder=DecoderConfig(vocabulary=300, width=48, layers=2, heads=4, kv_heads=4, mlp=64, theta=1e4, ahead=3),
 )
 LARGE = replace(TINY, encoder=replace(TINY.encoder, side=640, layers=2))
 """Its global layer has more places than a bias is made for."""
@@ -292,12 +292,31 @@ MODELS = [
 ]
 
 
+@pytest.mark.parametrize("config", [NANO, STAGE1], ids=["nano", "stage 1"])
+@torch.no_grad()
+def test_what_is_random_at_first(config: GOTConfig) -> None:
+    """The decoder's maps keep the size of what goes in; all words are alike."""
+    model = GOT(config)
+    assert model.decoder.head.weight is model.decoder.embed.weight
+    for name, part in model.named_modules():
+        if isinstance(part, (torch.nn.Linear, torch.nn.Embedding)):
+            inner = name.startswith(("decoder.layers", "ahead"))
+            std = part.in_features**-0.5 if inner else 0.02
+            assert float(part.weight.std()) == pytest.approx(std, rel=0.15), name
+
+
+def total(losses: dict[str, Tensor]) -> Tensor:
+    """All that is learned."""
+    return torch.stack(list(losses.values())).sum()
+
+
 @pytest.mark.parametrize(("config", "sizes"), MODELS)
 def test_every_parameter_learns(config: GOTConfig, sizes: tuple[tuple[int, int], ...]) -> None:
     model, data = GOT(config), batch(config, *sizes)
-    loss = model(data)
-    assert loss.item() == pytest.approx(math.log(300), abs=0.3)  # random weights know nothing
-    loss.backward()
+    losses = model(data)
+    assert list(losses) == (["next", "ahead"] if config.decoder.ahead else ["next"])
+    assert losses["next"].item() == pytest.approx(math.log(300), abs=0.3)  # random weights know nothing
+    total(losses).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
 
@@ -307,18 +326,49 @@ def test_checkpointing_changes_nothing(config: GOTConfig, sizes: tuple[tuple[int
     data, gradients = batch(config, *sizes), []
     for checkpointing in (False, True):
         model = ours(replace(config, checkpointing=checkpointing)).train()
-        gradients.append(torch.autograd.grad(model(data), list(model.parameters())))
+        gradients.append(torch.autograd.grad(total(model(data)), list(model.parameters())))
     for plain, again in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, again)
 
 
-def test_the_loss_is_the_mean_over_labels() -> None:
-    model, data = ours(), batch(TINY, (128, 128))
-    states = model.decoder(model.embeddings(data.ids, model.features(data.views)))
-    loss = torch.nn.functional.cross_entropy(
-        model.decoder.head(states[:, :-1]).flatten(0, 1), data.labels[:, 1:].flatten()
-    )
-    torch.testing.assert_close(model(data), loss)
+@pytest.mark.parametrize("chunk", [1024, 3])
+def test_the_losses_are_means_over_labels(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocr2.got.model._CHUNK", chunk)
+    model, data = ours(NANO), batch(NANO, (128, 128))
+    with torch.no_grad():
+        states = model.states(data)
+        found, sums, count = model(data), [0.0] * 4, 0
+        for row, labels in enumerate(data.labels.tolist()):
+            for place, label in enumerate(labels[1:]):
+                if label < 0:
+                    continue
+                count += 1
+                for k in range(4):
+                    state = model.ahead[k - 1](states[row, place]) if k else states[row, place]
+                    if place + 1 + k < len(labels) and labels[place + 1 + k] >= 0:
+                        sums[k] -= model.decoder.head(state).log_softmax(-1)[labels[place + 1 + k]].item()
+    assert count == 7 + 5
+    assert found["next"].item() == pytest.approx(sums[0] / count, rel=1e-5)
+    assert found["ahead"].item() == pytest.approx(sum(sums[1:]) / count / 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+@torch.no_grad()
+def test_losses_of_answers_shorter_than_what_is_guessed(length: int) -> None:
+    states, labels = torch.randn(2, length, 48), torch.full((2, length), 7)
+    losses = ours(NANO).losses(states, labels)
+    assert [bool(loss > 0) for loss in losses.values()] == [length > 1, length > 2]
+
+
+@torch.no_grad()
+def test_guesses() -> None:
+    model, states = ours(NANO), torch.randn(5, 48)
+    for head in model.ahead:
+        head.down.weight.zero_()  # now each says what comes next
+    logits = model.decoder.head(states)
+    logits[:, NANO.image_token] = -math.inf
+    assert torch.equal(model.guesses(states), logits.argmax(-1)[:, None].expand(5, 3))
+    assert ours().guesses(states[:, :32]).shape == (5, 0)
 
 
 @pytest.mark.parametrize("height", [64, 192, 512])
@@ -329,24 +379,27 @@ def test_views_of_any_size(height: int) -> None:
     features = model.features(views)
     assert features.shape == (NANO.encoder.tokens(height, 64) * 2 + NANO.encoder.tokens(height, 448), 48)
     alone = model.features([views[0][1:]])
-    torch.testing.assert_close(features[len(alone) : 2 * len(alone)], alone)
+    torch.testing.assert_close(features[len(alone) : 2 * len(alone)], alone, **CLOSE)
 
 
 @pytest.mark.parametrize(("config", "sizes"), MODELS)
 @torch.no_grad()
 def test_bfloat16(config: GOTConfig, sizes: tuple[tuple[int, int], ...]) -> None:
     model, data = GOT(config), batch(config, *sizes)
-    loss = model(data)
-    assert model.to(torch.bfloat16)(data).item() == pytest.approx(loss.item(), rel=0.02)
+    losses = model(data)
+    for name, loss in model.to(torch.bfloat16)(data).items():
+        assert loss.item() == pytest.approx(losses[name].item(), rel=0.02)
 
 
 def test_autocast_leaves_the_decoder_in_float32_between_its_maps() -> None:
-    model, data = ours().train(), batch(TINY, (128, 128))
+    model, data = ours(NANO).train(), batch(NANO, (128, 128))
     with torch.autocast("cpu", torch.bfloat16):
         states = model.states(data)
-        loss = model(data)
-    assert (states.dtype, loss.dtype) == (torch.float32, torch.float32)
-    assert loss.item() == pytest.approx(model(data).item(), rel=0.02)
+        losses = model(data)
+    assert states.dtype == torch.float32
+    for name, loss in model(data).items():
+        assert losses[name].dtype == torch.float32
+        assert losses[name].item() == pytest.approx(loss.item(), rel=0.02)
 
 
 class TestCompiled:
@@ -364,7 +417,7 @@ class TestCompiled:
             answer = torch.randint(3, 290, (2, more))
             ids, labels = (torch.cat([part, answer], 1) for part in (data.ids, data.labels))
             longer = Batch(data.views, ids, labels)
-            torch.testing.assert_close(model.loss(compiled(longer), labels), model(longer), **CLOSE)
+            torch.testing.assert_close(model.losses(compiled(longer), labels), model(longer), **CLOSE)
 
     @pytest.mark.parametrize("config", [TINY, LARGE, NANO], ids=["580m", "large", "nano"])
     def test_encoder(self, config: GOTConfig) -> None:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 INT8 = pytest.mark.skipif(not multiplies_bytes(), reason="this processor doesn't multiply bytes (AVX-512 VNNI)")
 STAGE1 = replace(TINY, decoder=OPTConfig(vocabulary=300, width=32, layers=2, heads=4, mlp=64, positions=512))
-CONFIGS = pytest.mark.parametrize("config", [TINY, STAGE1], ids=["580m", "stage 1"])
+AHEAD = replace(TINY, decoder=replace(TINY.decoder, ahead=2))
+CONFIGS = pytest.mark.parametrize("config", [TINY, STAGE1, AHEAD], ids=["580m", "stage 1", "ahead"])
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -120,6 +121,9 @@ class TestConverted:
         assert isinstance(model.decoder.head, Int8Linear)
         assert not [name for name, part in model.named_parameters() if part.requires_grad]
         assert error(logits(model), truth) < 0.1
+        for small, head in zip(model.ahead, ours(config).ahead, strict=True):
+            x = torch.randn(5, 32)
+            assert error(small(x), head(x)) < 0.02
 
     @INT8
     @CONFIGS

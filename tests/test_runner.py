@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from ocr2.got.config import DecoderConfig, EncoderConfig, GOTConfig, OPTConfig
 from ocr2.got.generate import Question, generate
-from ocr2.got.model import GOT
+from ocr2.got.model import GOT, carry
 from ocr2.got.runner import TorchRunner
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ NANO = GOTConfig(
 CONFIGS = {
     "580m": TINY,
     "nano": NANO,
+    "ahead": replace(NANO, decoder=replace(NANO.decoder, ahead=3)),
     "stage 1": replace(TINY, decoder=OPTConfig(vocabulary=300, width=32, layers=2, heads=4, mlp=64, positions=700)),
 }
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
@@ -72,42 +74,77 @@ def questions(config: GOTConfig, lengths: Sequence[int], seed: int = 0) -> list[
 
 
 @torch.inference_mode()
-def expected(model: GOT, question: Asked, answer: Sequence[int] = (), banned: Sequence[int] = ()) -> tuple[int, float]:
-    """The likeliest token after a question and some of its answer, and its probability: all computed anew."""
+def expected(
+    model: GOT, question: Asked, answer: Sequence[int] = (), banned: Sequence[int] = ()
+) -> tuple[int, float, list[int]]:
+    """The likeliest token after a question and some of its answer, its probability and guesses: all computed anew."""
     views, ids = question
     features = model.features([torch.from_numpy(view)[None] for view in views])
-    states = model.decoder(model.embeddings(torch.tensor([[*ids, *answer]]), features))
-    scores = model.decoder.head(states[0, -1]).softmax(-1)
+    state = model.decoder(model.embeddings(torch.tensor([[*ids, *answer]]), features))[0, -1]
+    scores = model.decoder.head(state).softmax(-1)
     allowed = scores.clone()
     allowed[[model.config.image_token, *banned]] = -1
-    best = int(allowed.argmax())
-    return best, float(scores[best])
+    best, guesses = int(allowed.argmax()), []
+    for head in model.ahead:
+        logits = model.decoder.head(head(state))
+        logits[model.config.image_token] = -torch.inf
+        guesses.append(int(logits.argmax()))
+    return best, float(scores[best]), guesses
 
 
 class Check:
     """A runner, and beside it what each of its rows holds; every answer is held against the slow truth."""
 
     def __init__(self, runner: TorchRunner) -> None:
-        self.runner, self.rows = runner, {}
+        self.runner, self.rows, self.rng = runner, {}, random.Random(0)
 
     def begin(self, rows: Sequence[int], asked: Sequence[Asked], bans: Sequence[Sequence[int]] | None = None) -> None:
         self.rows |= {row: (question, []) for row, question in zip(rows, asked, strict=True)}
         bans = bans or [()] * len(rows)
-        self.same(rows, bans, *self.runner.begin(rows, asked, bans))
+        for row, banned, *told in zip(rows, bans, *self.runner.begin(rows, asked, bans), strict=True):
+            self.same(row, banned, [0], [tuple(told)])
 
     def step(self, count: int, bans: Sequence[Sequence[int]] | None = None) -> None:
+        """Each row takes its last token and guesses of which the first few are right."""
         bans = bans or [()] * count
-        self.same(range(count), bans, *self.runner.step([self.rows[row][1][-1] for row in range(count)], bans))
+        starts = [self.size(row) - 1 for row in range(count)]
+        together = 1 + min(self.runner.ahead, self.runner.cache.length - max(starts) - 1)
+        given, right = [], [self.rng.randint(0, together - 1) for _ in range(count)]
+        for row in range(count):
+            question, answer = self.rows[row]
+            said = list(answer)
+            for place in range(right[row]):
+                said.append(expected(self.runner.model, question, said, () if place else bans[row])[0])
+            wrong = self.rng.choices(range(290, 299), k=together)
+            given.append([*said[len(answer) - 1 :], *wrong][:together])
+        told = self.runner.step(starts, given, bans)
+        for row, (banned, tokens, *places) in enumerate(zip(bans, given, *told, strict=True)):
+            self.same(row, banned, tokens, list(zip(*places, strict=True)))
+
+    def same(
+        self, row: int, banned: Sequence[int], given: list[int], places: list[tuple[int, float, list[int]]]
+    ) -> None:
+        """What a step tells of a row; that of the right guesses becomes its answer."""
+        (question, answer), guessed = self.rows[row], []
+        for place, (token, score, guesses) in enumerate(places):
+            if place and given[place] != answer[-1]:
+                break
+            truth = expected(self.runner.model, question, answer, () if place else banned)
+            assert (token, score) == pytest.approx(truth[:2], abs=1e-4)
+            assert guesses in (truth[2], [])
+            guessed.append(guesses)
+            answer.append(token)
+        assert len(places) == len(given)
+        assert len(guessed[-1]) == self.runner.ahead or banned  # a ban may put the runner wrong
+
+    def size(self, row: int) -> int:
+        """How many tokens a row has, the last one of its answer among them."""
+        question, answer = self.rows[row]
+        return len(question[1]) + len(answer)
 
     def move(self, source: int, target: int) -> None:
         self.runner.move(source, target)
         self.rows[target] = self.rows[source][0], list(self.rows[source][1])
-
-    def same(self, rows: Sequence[int], bans: Sequence[Sequence[int]], tokens: list[int], scores: list[float]) -> None:
-        for row, banned, token, score in zip(rows, bans, tokens, scores, strict=True):
-            question, answer = self.rows[row]
-            assert (token, score) == pytest.approx(expected(self.runner.model, question, answer, banned), abs=1e-4)
-            answer.append(token)
 
     def answers(self) -> list[list[int]]:
         return [answer for _, answer in self.rows.values()]
@@ -153,7 +190,8 @@ def test_rows_come_and_go(check: Check) -> None:
     check.begin([2, 1], asked[1:3])
     for _ in range(3):
         check.step(3)
-    check.step(2)  # row 2 waits, and is right afterwards
+    check.step(2)
+    check.begin([2], asked[3:4])
     check.step(3)
     check.runner.resize(4, 300)
     check.begin([3], asked[3:4])
@@ -172,7 +210,6 @@ def test_a_cache_that_is_given_back(check: Check) -> None:
     check.step(2)
     check.runner.resize(0, 0)
     assert not any(layer.numel() for layer in check.runner.cache.keys)
-    assert check.runner.lengths == []
     check.runner.resize(1, 80)
     check.begin([0], questions(check.runner.model.config, (7,), seed=1))
     check.step(1)
@@ -184,7 +221,7 @@ def test_to_the_end_of_the_cache(check: Check) -> None:
     check.runner.resize(3, len(asked[1]) + 70)
     check.begin([0], [asked])
     check.begin([1], questions(check.runner.model.config, (5,)))
-    while check.runner.lengths[0] < check.runner.cache.length:
+    while check.size(0) <= check.runner.cache.length:
         check.step(2)
 
 
@@ -209,7 +246,8 @@ def test_the_image_token_is_no_answer(model: GOT, recorder: Callable[[torch.devi
     check.runner.resize(1, 100)
     check.begin([0], questions(model.config, (4,)))
     check.step(1)
-    assert check.answers() == [[9, 9]]
+    assert set(check.answers()[0]) == {9}
+    assert len(check.answers()[0]) > 1
 
 
 def test_views_of_several_sizes_keep_their_order(model: GOT) -> None:
@@ -239,6 +277,60 @@ def test_steps_are_recorded_once() -> None:
     assert len(runs) == 2
 
 
+class Lucky(GOT):
+    """Its guesses are what followed a token before, in answers that it has been told: right as often as not."""
+
+    follows: dict[int, int]
+
+    def guesses(self, states: Tensor) -> Tensor:
+        chain = [self.decoder.head(states).argmax(-1).tolist()]
+        for _ in self.ahead:
+            chain.append([self.follows.get(token, 9) for token in chain[-1]])
+        return torch.tensor(chain[1:]).T
+
+
+class Counted(TorchRunner):
+    """How many tokens each step was about."""
+
+    widths: tuple[int, ...] = ()
+
+    def step(self, starts: Sequence[int], tokens: Sequence[Sequence[int]], bans: Sequence[Sequence[int]]) -> Any:
+        self.widths += (len(tokens[0]),)
+        return super().step(starts, tokens, bans)
+
+
+@pytest.mark.parametrize("recorder", [None, eager])
+def test_verified_answers_are_those_of_one_token_at_a_time(
+    recorder: Callable[[torch.device], Record] | None,
+) -> None:
+    """Rows of different lengths, some up to the context's end."""
+    config = replace(NANO, context=120, decoder=replace(NANO.decoder, ahead=3))
+    model = scattered(Lucky(config))
+    asked = [
+        Question(*question, limit=limit, ngram=ngram)
+        for question, limit, ngram in zip(
+            questions(config, (5, 50, 9, 21, 2, 33)), (60, 200, 40, 200, 50, 7), (0, 0, 20, 3, 0, 0), strict=True
+        )
+    ]
+    alone = scattered(GOT(replace(config, decoder=NANO.decoder)))
+    carry(model, alone)
+    runners, told = (Counted(alone), Counted(model, recorder=recorder)), []
+    for runner in runners:
+        told.append([*generate(runner, asked, end=-1, rows=3, budget=9999, guard=False)])
+        ids = [news.ids for _, news in told[0] if hasattr(news, "stop")]
+        model.follows = dict(pair for answer in ids for pair in pairwise(answer))
+    for number, question in enumerate(asked):
+        one, other = ([news for place, news in all_ if place == number] for all_ in told)
+        assert one[-1].ids == other[-1].ids
+        assert one[-1].scores == pytest.approx(other[-1].scores, abs=1e-4)
+        assert len(one) == len(other) == len(one[-1].ids) + 1
+        assert one[-1].stop == other[-1].stop == "length"
+        assert len(one[-1].ids) == min(question.limit, 120 - len(question.ids))
+    assert set(runners[0].widths) == {1}
+    assert set(runners[1].widths) > {4}
+    assert len(runners[1].widths) < 0.8 * len(runners[0].widths)
+
+
 @GPU
 @pytest.mark.parametrize("kind", list(CONFIGS))
 @torch.inference_mode()
@@ -247,27 +339,34 @@ def test_cuda_graphs_change_nothing(kind: str) -> None:
     runner, asked = TorchRunner(model), questions(model.config, (5, 50, 9, 21, 2, 280))
     graph, plain = runner._replayed, runner._forward
 
-    def both(tokens: Sequence[int]) -> Tensor:
-        start = list(runner.lengths[: len(tokens)])
-        expected = plain(runner._tensor(tokens), runner._tensor(start), max(start) + 1)
-        found = graph(tokens)  # writes the same again
-        torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
-        return found.clone()
+    def both(starts: Sequence[int], tokens: Sequence[Sequence[int]]) -> Any:
+        numbers = runner._tensor([[start, *row] for start, row in zip(starts, tokens, strict=True)])
+        expected = plain(numbers, max(starts) + len(tokens[0]))
+        found = graph(starts, tokens)  # writes the same again
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+        return type(found)(*(part.clone() for part in found))
 
     runner._replayed = both
     for rows, length in ((5, 200), (6, 400), (6, 512), (3, 512)):  # each resize makes what was recorded worthless
         runner.resize(rows, length)
-        tokens, _ = runner.begin(list(range(min(rows, 5))), asked[: min(rows, 5)], [()] * min(rows, 5))
+        begun = min(rows, 5)
+        last, _, guesses = runner.begin(list(range(begun)), asked[:begun], [()] * begun)
         if rows == 6:
-            tokens += runner.begin([5], asked[5:], [()])[0]
+            more, _, others = runner.begin([5], asked[5:], [()])
+            last, guesses = last + more, guesses + others
+        starts = [len(ids) for _, ids in asked[:rows]]
         for count in (rows, rows, 1, 2, rows):
-            runner.step(tokens[:count], [()] * count)
+            tokens = [[token, *further] for token, further in zip(last, guesses, strict=True)]
+            runner.step(starts[:count], tokens[:count], [()] * count)
+            starts = [start + 1 + runner.ahead for start in starts]
     runner.resize(0, 0)
 
 
 @GPU
-def test_a_gpu_answers_as_a_processor_does() -> None:
-    model = scattered(GOT(NANO))
+@pytest.mark.parametrize("kind", ["nano", "ahead"])
+def test_a_gpu_answers_as_a_processor_does(kind: str) -> None:
+    model = scattered(GOT(CONFIGS[kind]))
     asked = [Question(*question, limit=40) for question in questions(NANO, (5, 50, 9, 21, 2))]
     found = []
     for device in ("cpu", "cuda"):

@@ -22,7 +22,9 @@ from torch import Tensor, nn
 
 from ocr2.errors import BadCheckpoint, BadOutput, ModelMissing
 from ocr2.got import layouts
-from ocr2.got.model import GOT, MEAN, STD
+from ocr2.got.model import GOT, MEAN, STD, changed
+from ocr2.got.model import carry as carry  # so that a model is loaded and carried on by one module
+from ocr2.got.onnx import FORMAT
 from ocr2.got.prompt import END, PAD
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 _OURS = re.compile(
     r"(config|generation_config|preprocessor_config|tokenizer|tokenizer_config)\.json"
-    r"|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json"
+    r"|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json|(encoder|decoder)\.onnx"
 )
 """The files that are written into a model's folder."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -66,13 +68,13 @@ def load(
     folder = find(model)
     record = read_json(folder / _CONFIG)
     layout = _layout(record, folder / _CONFIG)
-    stored = {layouts.plain(layout, name): where for name, where in _weights(folder).items()}
+    tensors = {layouts.plain(layout, name): where for name, where in stored(folder).items()}
     try:
-        config = layouts.described(layout, record, {name: where.shape for name, where in stored.items()})
+        config = layouts.described(layout, record, {name: where.shape for name, where in tensors.items()})
     except BadCheckpoint as error:
         raise BadCheckpoint(f"{folder / _CONFIG}: {error}") from error
-    got = _unfilled(config, folder / _CONFIG, len(stored))
-    placed = _placed(got, layout, stored, folder)
+    got = _unfilled(config, folder / _CONFIG, len(tensors))
+    placed = _placed(got, layout, tensors, folder)
     dtype = dtype or _FLOATS[placed["connector.bias"][0].dtype]
     with torch.no_grad():
         for ours, parts in placed.items():
@@ -82,8 +84,8 @@ def load(
             owner, _, leaf = ours.rpartition(".")
             setattr(got.get_submodule(owner), leaf, nn.Parameter(values))
         got.decoder.tie()
-        if layouts.HEAD in stored:
-            _check_tied(stored[layouts.HEAD], got.decoder.embed.weight)
+        if layouts.HEAD in tensors:
+            _check_tied(tensors[layouts.HEAD], got.decoder.embed.weight)
     return got.eval()
 
 
@@ -98,8 +100,8 @@ def _layout(record: dict[str, Any], path: Path) -> Layout:
 
 def _unfilled(config: GOTConfig, path: Path, tensors: int) -> GOT:
     """The network without any numbers: it takes no memory and no time."""
-    if config.encoder.layers + config.decoder.layers > tensors:
-        layers = f"{config.encoder.layers} + {config.decoder.layers} layers"
+    if config.encoder.layers + config.decoder.layers + config.decoder.ahead > tensors:
+        layers = f"{config.encoder.layers} + {config.decoder.layers + config.decoder.ahead} layers"
         raise BadCheckpoint(f"{path} has {layers}, and the weights {tensors} tensors: expected some for each layer")
     try:
         with torch.device("meta"):
@@ -161,15 +163,15 @@ class _Stored:
             raise BadCheckpoint(f"{self} has infinite or undefined numbers: expected finite ones; copy it again")
 
 
-def _weights(folder: Path) -> dict[str, _Stored]:
-    """Where each tensor of a folder is, by the name it is stored under."""
-    stored = {}
+def stored(folder: Path) -> dict[str, _Stored]:
+    """Where each tensor of a folder is, by the name it is stored under. Raises BadCheckpoint."""
+    found = {}
     for path in _files(folder):
         with _reading(path), safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118  it is no dict
                 part = file.get_slice(name)
-                stored[name] = _Stored(path, name, tuple(part.get_shape()), part.get_dtype())
-    return stored
+                found[name] = _Stored(path, name, tuple(part.get_shape()), part.get_dtype())
+    return found
 
 
 def _files(folder: Path) -> list[Path]:
@@ -298,13 +300,10 @@ def export(model: GOT, folder: str | Path, tokenizer: Tokenizer | None = None, *
 
 def _state(model: GOT, layout: Layout) -> dict[str, Tensor]:
     """The tensors to store, by name; the embedding only once. They are views of the model's own."""
-    parameters = dict(model.named_parameters())
-    with torch.device("meta"):
-        unchanged = [name for name, _ in GOT(model.config).named_parameters()]
-    if list(parameters) != unchanged:
+    if changed(model):
         raise BadOutput("the model was changed after it was made (int8, compiled): save the one it was made from")
     state: dict[str, Tensor] = {}
-    for ours, values in parameters.items():
+    for ours, values in model.named_parameters():
         parts = layouts.parts(layout, model.config, ours)
         rows = [len(values) if count is None else count for count in parts.values()]
         state.update(zip(parts, values.detach().split(rows), strict=True))
@@ -388,7 +387,9 @@ def _check_replaceable(folder: Path) -> None:
     foreign = [name for name in names if not _OURS.fullmatch(name)]
     if not foreign and names:
         try:
-            _layout(read_json(folder / _CONFIG), folder / _CONFIG)
+            record = read_json(folder / _CONFIG)
+            if record.get("format") != FORMAT:
+                _layout(record, folder / _CONFIG)
         except BadCheckpoint:
             foreign = names
     if foreign:

@@ -51,7 +51,7 @@ class Place:
     rows: Tensor
     """(B,): the rows of the cache; 0 to B - 1 where it is read, too."""
     start: Tensor
-    """(B,): how many tokens each row has so far."""
+    """(B,): how many tokens each row has so far; what the cache holds beyond is written over."""
     span: int = 0
     """How many tokens the longest row has after this call, or more; 0 where all rows begin, whatever they held."""
 
@@ -129,6 +129,20 @@ class Layer(nn.Module):
         x = x + self.attention(self.norm1(x), n, call)
         gate, up = self.gate_up(self.norm2(x)).chunk(2, -1)
         return x + self.down(F.silu(gate) * up)
+
+
+class Ahead(nn.Module):
+    """A state (…, W) → the state that the token some places further on would have: the same head makes its logits."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(width, eps=1e-6)
+        self.up = nn.Linear(width, width, bias=False)
+        self.down = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, W) → the same shape."""
+        return x + self.down(F.silu(self.up(self.norm(x))))
 
 
 class Attention(nn.Module):

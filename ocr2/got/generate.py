@@ -3,6 +3,10 @@
 Needs no torch: a `Runner` is whatever runs the network, and the words here are about what it is asked next. The cache
 has rows 0…n-1 of one common length; each row is a question with its answer so far. A row whose answer is complete is
 given to the next question at once. The rows in the cache are always the oldest questions that are not answered yet.
+
+A runner may guess some tokens ahead. They are given to it at the next step together with the last one, which costs
+little more; those that the network itself chooses, seeing all before them, are a part of the answer, and the first that
+it doesn't choose is forgotten. So the answer is the same as one token at a time.
 """
 
 from __future__ import annotations
@@ -36,6 +40,8 @@ class Runner(Protocol):
 
     context: int
     """The longest sequence."""
+    ahead: int
+    """How many tokens are guessed after the next one, at most."""
 
     def resize(self, rows: int, length: int) -> None:
         """Make the cache `rows` × `length` tokens, with what its first rows hold; 0 × 0 frees it."""
@@ -45,11 +51,21 @@ class Runner(Protocol):
         rows: Sequence[int],
         questions: Sequence[tuple[list[np.ndarray], list[int]]],
         bans: Sequence[Sequence[int]],
-    ) -> tuple[list[int], list[float]]:
-        """Read views, (3, height, width) bytes, and ids into those rows; the next token of each and its probability."""
+    ) -> tuple[list[int], list[float], list[list[int]]]:
+        """Read views, (3, height, width) bytes, and ids into those rows.
 
-    def step(self, tokens: Sequence[int], bans: Sequence[Sequence[int]]) -> tuple[list[int], list[float]]:
-        """Add a token to each of the first rows; the next token of each and its probability."""
+        The next token of each, its probability, and up to `ahead` guesses of what follows it.
+        """
+
+    def step(
+        self, starts: Sequence[int], tokens: Sequence[Sequence[int]], bans: Sequence[Sequence[int]]
+    ) -> tuple[list[list[int]], list[list[float]], list[list[list[int]]]]:
+        """Add tokens to the first rows, the same number to each and at most 1 + `ahead`, after the first `starts[i]`.
+
+        What a row held beyond is forgotten, and what rows after the last of them hold may be lost. For each row and
+        place what `begin` tells, if the tokens up to there are right. Guesses may be fewer, or none: they are wanted at
+        the last place where all tokens before are the chosen ones. Bans are about the first place alone.
+        """
 
     def move(self, source: int, target: int) -> None:
         """Put a row in the place of another."""
@@ -120,15 +136,23 @@ def generate(
                 asked = [desk.rows[place] for place in places]
                 sequences = [(list(row.question.views), [*row.question.ids, *row.ids]) for row in asked]
                 replies = runner.begin(places, sequences, [row.bans for row in asked])
+                for row, token, score, further in zip(asked, *replies, strict=True):
+                    row.add(token, score, end)
+                    row.guesses = further
+                    yield from row.news()
             elif desk.rows:
-                desk.extend()
+                starts, count = desk.extend()
                 asked = list(desk.rows)
-                replies = runner.step([row.ids[-1] for row in asked], [row.bans for row in asked])
+                tokens = [row.tokens(count) if count > 1 else row.ids[-1:] for row in asked]
+                chosen, scores, guesses = runner.step(starts, tokens, [row.bans for row in asked])
+                for row, given, ids, sure, beyond in zip(asked, tokens, chosen, scores, guesses, strict=True):
+                    row.add(ids[0], sure[0], end)
+                    row.guesses = beyond[0]
+                    if count > 1:
+                        row.verify(given, ids, sure, beyond, end)
+                    yield from row.news()
             else:
                 return
-            for row, token, score in zip(asked, *replies, strict=True):
-                row.add(token, score, end)
-                yield from row.news()
     finally:
         runner.resize(0, 0)
 
@@ -164,17 +188,24 @@ class _Desk:
         self._resize(length)
         return places
 
-    def extend(self) -> None:
-        """Make room for one token more in every row; where the budget has none, the youngest rows have to wait."""
-        while not (length := self._length([row.size for row in self.rows])):
+    def extend(self) -> tuple[list[int], int]:
+        """Make room for the last token and its guesses in every row; where they start, and how many they are together.
+
+        Where the budget has no room, the youngest rows have to wait. Near the context's end there are fewer guesses.
+        """
+        while not (length := self._length(sizes := [row.size for row in self.rows])):
             place = max(range(len(self.rows)), key=lambda place: self.rows[place].number)
             self.waiting.appendleft(self.rows[place])
             self._leave(place)
         self._resize(length)
+        return [size - 1 for size in sizes], 1 + min(self.runner.ahead, self.runner.context - max(sizes))
 
     def _length(self, sizes: list[int]) -> int:
-        """The length of a cache for rows of these sizes: the present one or more, less where that helps; 0: none."""
-        longest = max(sizes)
+        """The length of a cache for rows of these sizes: the present one or more, less where that helps; 0: none.
+
+        Each row has room for its guesses, too, as far as the context has.
+        """
+        longest = min(max(sizes) + self.runner.ahead, self.runner.context)
         for length in (max(self.shape[1], self._doubled(longest)), self._doubled(longest * 4 // 3)):
             if len(sizes) <= self._rows(length):
                 return length
@@ -213,6 +244,8 @@ class _Row:
         self.ids: list[int] = []
         self.scores: list[float] = []
         self.stop: Stop | None = None
+        self.guesses: Sequence[int] = ()
+        """What may follow the last token."""
         self.told = 0
         """How many tokens the asker knows."""
         self.ngrams = Ngrams(question.ngram, question.ids) if question.ngram else None
@@ -227,6 +260,27 @@ class _Row:
     def bans(self) -> Sequence[int]:
         """The ids that may not come next."""
         return self.ngrams.bans() if self.ngrams else ()
+
+    def tokens(self, count: int) -> list[int]:
+        """The last token and the guesses after it, `count` together; where guesses lack, any token is one."""
+        known = [self.ids[-1], *self.guesses][:count]
+        return known + known[-1:] * (count - len(known))
+
+    def verify(
+        self,
+        given: Sequence[int],
+        tokens: Sequence[int],
+        scores: Sequence[float],
+        guesses: Sequence[Sequence[int]],
+        end: int,
+    ) -> None:
+        """Take the tokens after each of those `given` that was guessed right; the first of `tokens` is taken."""
+        for place in range(1, len(tokens)):
+            # the runner knows the bans at the first place only: what is banned later is asked for again
+            if self.stop or given[place] != tokens[place - 1] or tokens[place] in self.bans:
+                return
+            self.add(tokens[place], scores[place], end)
+            self.guesses = guesses[place]
 
     def add(self, token: int, score: float, end: int) -> None:
         """Take the next token; sets `stop` if it is the last one."""
@@ -265,6 +319,8 @@ class Ngrams:
         """Of `size` tokens each, in a sequence that begins with `ids`."""
         self.size = size
         self.tail: deque[int] = deque(maxlen=size - 1)
+        self.key: tuple[int, ...] = ()
+        """The tail, to look up."""
         self.after: dict[tuple[int, ...], tuple[int, ...]] = {}
         """What came after each n-1 tokens."""
         for token in ids:
@@ -273,15 +329,15 @@ class Ngrams:
     def add(self, token: int) -> None:
         """Take the next token of the sequence."""
         if len(self.tail) == self.size - 1:
-            key = tuple(self.tail)
-            seen = self.after.get(key, ())
+            seen = self.after.get(self.key, ())
             if token not in seen:
-                self.after[key] = (*seen, token)
+                self.after[self.key] = (*seen, token)
         self.tail.append(token)
+        self.key = tuple(self.tail)
 
     def bans(self) -> tuple[int, ...]:
         """The tokens that came after the present last n-1 tokens before."""
-        return self.after.get(tuple(self.tail), ())
+        return self.after.get(self.key, ())
 
 
 class Guard:

@@ -224,6 +224,11 @@ def exported(config: GOTConfig) -> dict[str, Any]:
     encoder, decoder = config.encoder, config.decoder
     if not isinstance(decoder, DecoderConfig):
         raise BadOutput("transformers' GotOcr2 has no OPT decoder: export a model of stage 2 or 3, or save it as ours")
+    if decoder.ahead:
+        raise BadOutput(
+            f"transformers' GotOcr2 guesses no further tokens, and this model has ahead={decoder.ahead}: save it as "
+            "ours instead, or carry its weights into a GOT with ahead=0 and export that"
+        )
     expected = {"stem": "patch", "positions": "relative", "square": True, "eps": 1e-6}
     for name, value in (expected | {"out": (2 * encoder.neck, decoder.width)}).items():
         if getattr(encoder, name) != value:
