@@ -16,7 +16,7 @@ from PIL import Image
 
 from ocr2.errors import TooLong
 from ocr2.got import prompt as prompts
-from ocr2.got.batch import IGNORED, collate
+from ocr2.got.batch import IGNORED, Batch, collate, combined, prepare
 from ocr2.got.config import DecoderConfig, EncoderConfig, GOTConfig, OPTConfig
 from ocr2.got.model import GOT
 from ocr2.got.views import look
@@ -117,8 +117,40 @@ def test_too_long(tokenizer: Tokenizer) -> None:
     batch = collate([sample("z" * 50)], tokenizer, SQUARE)
     exact = replace(SQUARE, context=batch.ids.shape[1])
     assert collate([sample("z" * 50)], tokenizer, exact).ids.shape == batch.ids.shape
-    with pytest.raises(TooLong, match=r"^tables/7: \d+ tokens of prompt and 52 of answer .* cut the text"):
+    with pytest.raises(
+        TooLong, match=r"^tables/7: \d+ tokens of prompt and 52 of answer .* context of \d+: cut the text"
+    ):
         collate([sample("a"), sample("z" * 51, origin="tables/7")], tokenizer, exact)
+
+
+def test_too_long_for_a_stage(tokenizer: Tokenizer) -> None:
+    length = collate([sample("z" * 50)], tokenizer, SQUARE).ids.shape[1]
+    assert len(prepare(sample("z" * 50), tokenizer, SQUARE, length)) == length
+    with pytest.raises(TooLong, match=rf"are more than the {length - 1} of this stage: cut the text"):
+        prepare(sample("z" * 50), tokenizer, SQUARE, length - 1)
+
+
+def test_tokens_that_are_learned_and_all_tokens(tokenizer: Tokenizer) -> None:
+    batch = collate([sample("the page"), sample(""), sample("OCR" * 9, (128, 128))], tokenizer, NANO)
+    assert batch.size == int((batch.labels[:, 1:] >= 0).sum()) == int((batch.labels >= 0).sum())
+    assert batch.tokens == int((batch.ids != tokenizer.pad).sum()) < batch.ids.numel()
+    counted = Batch(batch.views, batch.ids, batch.labels)
+    assert (counted.size, counted.tokens) == (batch.size, batch.tokens)
+    for same in (batch.to("meta"), replace(batch, views=())):
+        assert (same.size, same.tokens) == (batch.size, batch.tokens)
+
+
+def test_prepared_one_by_one_and_put_together(tokenizer: Tokenizer) -> None:
+    samples = [sample("one", (60, 60), (128, 128), origin="a"), sample("the end", (60, 60), origin="b"), sample("")]
+    rows = [prepare(found, tokenizer, NANO) for found in samples]
+    assert [len(row.views) for row in rows] == [2, 1, 1]
+    for row, found in zip(rows, samples, strict=True):
+        assert row.ids[row.asked :].tolist() == [*tokenizer.encode(found.text), tokenizer.end]
+        assert row.origin == found.origin
+    one, other = combined(rows, tokenizer.pad), collate(samples, tokenizer, NANO)
+    assert one.origins == other.origins
+    for part, same in zip([*one.views, one.ids, one.labels], [*other.views, other.ids, other.labels], strict=True):
+        assert torch.equal(part, same)
 
 
 def test_to_a_device(tokenizer: Tokenizer) -> None:
@@ -138,7 +170,7 @@ def test_a_model_learns(config: GOTConfig, tokenizer: Tokenizer) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     losses = []
     for _ in range(12):
-        loss = model(batch)
+        loss = torch.stack([*model(batch).values()]).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
