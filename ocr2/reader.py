@@ -307,7 +307,7 @@ def load(
     device: str | None = None,
     boxes: bool = False,
 ) -> Reader:
-    """A reader for a model by name ("ppocr", "ppocrv2"), folder or hub id, on `threads` threads (else all there are).
+    """A reader for a model by name ("ppocr", "ppocrv2", "nano"), folder or hub id, on `threads` threads (else all).
 
     GOT models also take a `precision` ("int8", "bf16", "fp32"), by default the fastest that reads as well on the
     `device` ("cpu", "cuda"), by default a GPU if there is one; and `boxes`, which finds each line's place on the page

@@ -84,3 +84,15 @@ def test_got_precision(tmp_path: Path) -> None:
     for record in records:
         assert 0 < record["same"] <= 1
         assert f"| {record['kind']} | {record['precision']} | 2 |" in told
+
+
+def test_got_onnx(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="pip install 'ocr2[onnx]'")
+    told = run("got_onnx.py", "--tiny", "--repeats", 1, "--json", tmp_path / "out.json")
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["threads"], len(record["rows"])) == (1, 11)
+    for row in record["rows"]:
+        assert min(row["torch fp32"], row["onnx fp32"], row["onnx int8"]) > 0
+        assert f"| {row['what']} | {row['torch fp32']:,.2f} {row['unit']} |" in told
+    assert record["rows"][-1]["what"] == "size"
+    assert record["rows"][-1]["onnx int8"] < record["rows"][-1]["onnx fp32"]

@@ -2,16 +2,21 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from conftest import EXAMPLES, Ran
 
 import ocr2
-from ocr2.errors import BadCheckpoint
+from ocr2.errors import BadCheckpoint, ModelMissing
+from ocr2.got import load as got
 from ocr2.ppocr.load import load, read_config
 from ocr2.ppocr.pipeline import PipelineConfig
+from ocr2.reader import GOTReader
+from ocr2.reader import load as load_reader
 
 WEIGHTS = Path(ocr2.__file__).parent / "weights" / "ppocr"
 
@@ -120,3 +125,31 @@ def test_a_recogniser_that_does_not_say_what_it_reads(folder: Path) -> None:
         load(str(folder))
     (folder / "characters.txt").write_text(listed, encoding="utf-8", newline="")
     assert len(load(str(folder), threads=1).alphabet) == 18710
+
+
+def test_nano_lacks_its_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ocr2: Callable[..., Ran]) -> None:
+    """What to do instead is said by the one name that a build may lack."""
+    (tmp_path / "weights" / "nano").mkdir(parents=True)
+    monkeypatch.setattr(got, "resources", lambda package: tmp_path)
+    with pytest.raises(ModelMissing, match="this build of ocr2 has no weights") as error:
+        got.load("nano")
+    assert "--model ppocr" in str(error.value)
+    assert "ocr2 train nano" in str(error.value)
+    ran = ocr2("read", EXAMPLES / "page.png", "--model", "nano")
+    assert (ran.status, ran.out, ran.err) == (2, b"", [f"ocr2: {error.value}"])
+
+
+def test_nano_is_read_as_soon_as_it_is_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="to make one: pip install 'ocr2[got]'")
+    pytest.importorskip("onnx", reason="to export one: pip install 'ocr2[onnx]'")
+    from test_onnx import NANO, TOKENIZER
+
+    from ocr2.got.model import GOT
+    from ocr2.got.onnx import OnnxRunner, export
+
+    export(GOT(NANO), tmp_path / "weights" / "nano", TOKENIZER)
+    monkeypatch.setattr(got, "resources", lambda package: tmp_path)
+    reader = load_reader("nano", 1)
+    assert isinstance(reader, GOTReader)
+    assert isinstance(reader.engine.runner, OnnxRunner)
+    assert reader.engine.config == NANO

@@ -1,21 +1,22 @@
-"""A model folder or hub id goes in, an Engine on torch comes out."""
+"""A model's name, folder or hub id goes in, an Engine comes out: on onnxruntime if it was exported, else on torch."""
 
 from __future__ import annotations
 
 import json
+from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr2.errors import BadCheckpoint, BadInput, ModelMissing
 from ocr2.got.engine import Engine
+from ocr2.got.onnx import OnnxRunner, described
+from ocr2.got.prompt import Tokenizer
 
 if TYPE_CHECKING:
-    import torch
-
     from ocr2.got.config import GOTConfig
-    from ocr2.got.model import GOT
-    from ocr2.got.prompt import Tokenizer
 
+NAMES = ("nano",)
+"""The models known by name: GOT-nano, if this build of the package has its weights."""
 ROWS_CPU, ROWS_CUDA = 4, 128
 """Pages in flight. On a processor four cost little more than one, more save nothing; a GPU is idle with fewer."""
 CACHE_CPU = 3 << 30
@@ -26,7 +27,9 @@ VIEW = 1 << 30
 
 
 def is_got(model: str) -> bool:
-    """Whether that is a GOT model's folder, or could be its hub id."""
+    """Whether that is a GOT model's name or folder, or could be its hub id."""
+    if model in NAMES:
+        return True
     folder = Path(model)
     if not folder.exists():
         return model.count("/") == 1 and not model.startswith((".", "/", "~")) and "\\" not in model
@@ -40,16 +43,53 @@ def is_got(model: str) -> bool:
 def load(model: str, threads: int | None = None, precision: str | None = None, device: str | None = None) -> Engine:
     """The engine for a model. By default on a GPU if there is one, in the precision that is fastest there.
 
-    Raises BadCheckpoint where that isn't a model, ModelMissing where torch or the hub is, BadInput for a device or
-    precision that this machine can't run.
+    An exported folder is read on the processor, in the precision that it has. Raises BadCheckpoint where that isn't a
+    model, ModelMissing where it, torch or the hub is, BadInput for a device or precision that can't be had.
     """
+    model = str(named(model)) if model in NAMES else model
+    if found := described(Path(model)):
+        return _exported(Path(model), *found, threads, precision, device)
+    return _on_torch(model, threads, precision, device)
+
+
+def named(model: str) -> Path:
+    """The folder of a model that the package ships. Raises ModelMissing where this build has no weights for it."""
+    folder = Path(str(resources("ocr2") / "weights" / model))
+    if not (folder / "config.json").is_file():
+        raise ModelMissing(
+            f"--model {model}: this build of ocr2 has no weights for it: read with --model ppocr, or train it with "
+            f"ocr2 train {model}, then give the folder of what was trained"
+        )
+    return folder
+
+
+def _exported(
+    folder: Path, config: GOTConfig, exported: str, threads: int | None, precision: str | None, device: str | None
+) -> Engine:
+    """The engine for graphs on onnxruntime; `exported` is the precision that they are in."""
+    if precision not in (None, exported):
+        raise BadInput(
+            f"{folder} is exported in {exported}, and --precision is {precision}: leave that out, or export the model "
+            "in that precision"
+        )
+    if device not in (None, "cpu"):
+        raise BadInput(
+            f"{folder} is exported for processors, and --device is {device}: leave that out, or give the folder of "
+            "the model that it was exported from"
+        )
+    tokenizer = Tokenizer.load(folder)
+    _check(tokenizer, config, folder)
+    return Engine(OnnxRunner(folder, config, threads), tokenizer, config, ROWS_CPU, _budget(config, 4, CACHE_CPU))
+
+
+def _on_torch(model: str, threads: int | None, precision: str | None, device: str | None) -> Engine:
+    """The engine for weights of any layout."""
     try:
         import tokenizers  # noqa: F401  for Tokenizer.load
         import torch
 
         from ocr2.got import checkpoint
         from ocr2.got import precision as precisions
-        from ocr2.got.prompt import Tokenizer
         from ocr2.got.runner import TorchRunner
     except ModuleNotFoundError as error:
         raise ModelMissing(f"--model {model} needs the package {error.name}: pip install 'ocr2[got]'") from error
@@ -71,7 +111,8 @@ def load(model: str, threads: int | None = None, precision: str | None = None, d
     room = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else 0
     runner = TorchRunner(network, max(1, min(room // VIEW, 16)))
     rows = ROWS_CUDA if room else ROWS_CPU
-    return Engine(runner, tokenizer, network.config, rows, _budget(network, runner.example, room // 2 or CACHE_CPU))
+    budget = _budget(network.config, runner.example.element_size(), room // 2 or CACHE_CPU)
+    return Engine(runner, tokenizer, network.config, rows, budget)
 
 
 def _check(tokenizer: Tokenizer, config: GOTConfig, folder: Path) -> None:
@@ -88,8 +129,8 @@ def _check(tokenizer: Tokenizer, config: GOTConfig, folder: Path) -> None:
         )
 
 
-def _budget(model: GOT, example: torch.Tensor, room: int) -> int:
-    """How many tokens' keys and values there is room for, and at least one sequence's."""
-    decoder = model.config.decoder
-    token = 2 * decoder.layers * decoder.kv_heads * decoder.width // decoder.heads * example.element_size()
-    return max(room // token, model.config.context)
+def _budget(config: GOTConfig, size: int, room: int) -> int:
+    """How many tokens' keys and values there is room for, in numbers of `size` bytes, and at least one sequence's."""
+    decoder = config.decoder
+    token = 2 * decoder.layers * decoder.kv_heads * decoder.width // decoder.heads * size
+    return max(room // token, config.context)
