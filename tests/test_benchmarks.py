@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("torch", reason="GOT runs on torch: pip install 'ocr2[got]'")
 
 import torch
+from text_helpers import write_corpus
 from torch.utils.flop_counter import FlopCounterMode
 
 from ocr2.got.config import PRESETS
@@ -96,3 +97,16 @@ def test_got_onnx(tmp_path: Path) -> None:
         assert f"| {row['what']} | {row['torch fp32']:,.2f} {row['unit']} |" in told
     assert record["rows"][-1]["what"] == "size"
     assert record["rows"][-1]["onnx int8"] < record["rows"][-1]["onnx fp32"]
+
+
+def test_engines(tmp_path: Path) -> None:
+    pytest.importorskip("fontTools", reason="fonts: pip install 'ocr2[fonts]'")
+    told = run("engines.py", write_corpus(tmp_path / "texts"), "--seconds", 0.05, "--json", tmp_path / "out.json")
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert [row["speech"] for row in record["dense"]] == ["en", "zh"]
+    for row in record["dense"]:
+        assert min(row["pages"], row["pillow"], row["ratio"]) > 0 and row["characters"] >= 1500
+        assert f"| {row['speech']} | {row['characters']:,.0f} | {row['ours']:.1f} |" in told
+    assert len(record["engines"]) == 7 * 3
+    for row in record["engines"]:
+        assert f"| {row['shape']} | {row['speech']} | {row['rate']:,.0f} | {row['characters']:,.0f} |" in told

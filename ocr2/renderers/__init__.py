@@ -1,0 +1,1 @@
+"""What draws: each file is one tool, from a source to what it looks like."""

@@ -1,0 +1,116 @@
+"""Every kind of character composes, draws, knows and scores its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pytest
+from text_helpers import CHINESE, ENGLISH, write_corpus
+
+from ocr2.characters import CHARACTERS, Character, kind_of, text
+from ocr2.data.corpus import Corpus
+from ocr2.errors import BadInput
+
+pytest.importorskip("fontTools", reason="fonts: pip install 'ocr2[fonts]'")
+
+PERFECT = {"edit_distance": 0.0, "word_f1": 1.0}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return Corpus([write_corpus(tmp_path_factory.mktemp("texts"))])
+
+
+@pytest.fixture(params=CHARACTERS, scope="module")
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def character(kind: str) -> Character:
+    return CHARACTERS[kind]
+
+
+def test_the_same_seed_composes_the_same(character: Character, corpus: Corpus) -> None:
+    sources = [character.compose(corpus, Random(seed)) for seed in range(20)]
+    assert sources == [character.compose(corpus, Random(seed)) for seed in range(20)]
+    assert len(set(sources)) > 15
+
+
+def test_what_is_drawn_is_seen(character: Character, corpus: Corpus) -> None:
+    for seed in range(8):
+        source = character.compose(corpus, Random(seed))
+        plain, drawn = character.draw(source, None), character.draw(source, Random(seed))
+        for image in (plain, drawn):
+            assert np.asarray(image.convert("L")).std() > 4
+        assert plain.tobytes() == character.draw(source, None).tobytes()
+        assert drawn.tobytes() == character.draw(source, Random(seed)).tobytes()
+    assert plain.convert("L").getpixel((0, 0)) == 255
+
+
+def test_its_own_is_perfect_and_another_is_not(character: Character, corpus: Corpus) -> None:
+    one, other = (character.compose(corpus, Random(seed)) for seed in (1, 2))
+    scores = character.score(one, one)
+    assert scores and scores == {name: PERFECT[name] for name in scores}
+    assert character.score(other, one) != scores
+
+
+def test_each_kind_knows_its_own(kind: str, corpus: Corpus) -> None:
+    for seed in range(20):
+        source = CHARACTERS[kind].compose(corpus, Random(seed))
+        assert CHARACTERS[kind].looks_like(source)
+        assert kind_of(source) == kind
+
+
+def test_text_is_the_last_kind_and_what_nothing_else_is() -> None:
+    assert list(CHARACTERS)[-1] == "text"
+    assert kind_of("") == "text" and not text.looks_like(" \n")
+
+
+def test_a_fifth_of_text_is_random() -> None:
+    for source, rare in ((ENGLISH.splitlines()[1], ""), (CHINESE.splitlines()[4], "龠龀龁")):
+        words = source.split() if not rare else list(source)
+        kept = []
+        for seed in range(600):
+            salted = text.salted(source, Random(seed), rare)
+            left = Counter(salted.split() if not rare else list(salted))
+            kept.append((left & Counter(words)).total() / len(words))
+        assert sum(kept) / len(kept) == pytest.approx(0.8, abs=0.05)
+        assert sum(share == 1 for share in kept) == pytest.approx(0.6 * 600, abs=50)
+
+
+def test_random_strings_have_every_sign_and_no_space() -> None:
+    tokens = [text.token(Random(seed)) for seed in range(5000)]
+    assert {chr(code) for code in range(33, 127)} - set("".join(tokens)) <= {"\\", "`"}
+    assert all(token and token == token.strip() and " " not in token for token in tokens)
+    assert all(any(map(str.isalnum, token)) for token in tokens)
+
+
+def test_gibberish_is_as_long_as_it_should_be() -> None:
+    for seed in range(200):
+        length = seed % 60 + 1
+        assert 0 < len(text.gibberish(Random(seed), length, "")) <= length
+        assert 0 < len(text.gibberish(Random(seed), length, "龠龀")) <= length
+
+
+def test_mixed_text_has_both_languages() -> None:
+    for one, other in ((ENGLISH.splitlines()[1], CHINESE.splitlines()[0]), (CHINESE, ENGLISH.splitlines()[0])):
+        for seed in range(20):
+            both = text.mixed(one, other, Random(seed))
+            assert both.startswith(one[:10]) and len(both) > len(one) - 8
+            assert any("\u4e00" <= char <= "\u9fff" for char in both) and any("a" <= char <= "z" for char in both)
+
+
+def test_a_page_of_text_is_as_high_as_its_text_and_its_type_as_large() -> None:
+    short, long = text.draw("A few words.", None), text.draw("\n\n".join([ENGLISH] * 4), None)
+    assert short.width == long.width == text.SIDE and short.height < 300 < long.height <= text.SIDE
+
+
+def test_text_that_cannot_be_drawn_is_refused() -> None:
+    with pytest.raises(BadInput, match="doesn't fit on a page"):
+        text.draw(ENGLISH * 30, None)
+    for nothing in ("", " \n ", "\u0e01\u0e02"):
+        with pytest.raises(BadInput, match="nothing that the fonts can draw"):
+            text.draw(nothing, None)
