@@ -6,7 +6,8 @@
     samples[31]
 
 A sample is a few members in a row that differ after the first dot of their names only: 000000031.json with its words,
-and 000000031.0.png, 000000031.1.png, … with its pages. The number is the sample's number in its source.
+and 000000031.0.png, 000000031.1.png, … with its pages. The number is the sample's number in its source. The last
+sample's words say which samples the shard was asked for, and what became of those that aren't there.
 """
 
 from __future__ import annotations
@@ -22,39 +23,38 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sized
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
 from ocr2.errors import BadInput, BadOutput, BadPrompt, OcrError
 from ocr2.files import whole
 from ocr2.pixels import BROKEN
-from ocr2.types import Box, Prompt, Sample
+from ocr2.records import MODES, checked, encoded, parsed, record
+from ocr2.types import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
+
+    from ocr2.types import Source
 
 EACH = 1000
 """Samples in a shard, unless asked otherwise."""
 MOST_BYTES = 2**28
 """No sample takes more bytes than this in its shard: all of them are in memory when it is read."""
-MODES = ("L", "RGB")
-"""What Pillow calls images in shades of grey, and in colours: 8 bits each."""
 
 _SAVED = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}
 _BLOCK = tarfile.BLOCKSIZE
-_DEFAULT = asdict(Prompt())
 _AGAIN = "make the shard again"
+_SPARE = 4 * _BLOCK
+"""What the last sample of a shard says more than the others, at most."""
+_DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, *BROKEN)
+"""What tarfile is known to raise on damaged headers."""
 _log = logging.getLogger(__name__)
-
-
-class Indexed(Protocol):
-    """What gives the sample of a number, always the same one."""
-
-    def __getitem__(self, index: int, /) -> Sample: ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Shard:
     path: Path
     samples: int
     dropped: Mapping[str, int]
-    """How many samples could not be made, by the kind of error; "before" for those that an earlier run dropped."""
+    """How many samples could not be made, by the kind of error."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,9 @@ class Encoding:
             options = {"quality": self.quality or 90}
         elif self.format == "webp":
             options = {"quality": self.quality} if self.quality else {"lossless": True, "quality": 0, "method": 0}
-        stream = io.BytesIO()
+        stream, most = io.BytesIO(), Image.MAX_IMAGE_PIXELS
+        if most and image.width * image.height > most:
+            raise BadOutput("{} × {} pixels are more than {} megapixels".format(*image.size, most // 10**6))
         try:
             image.save(stream, _SAVED[self.format], **options)
         except BROKEN as error:
@@ -103,7 +105,7 @@ class Encoding:
 
 
 def write(
-    samples: Indexed,
+    samples: Source,
     folder: str | Path,
     numbers: range | None = None,
     *,
@@ -114,9 +116,11 @@ def write(
     """The shards `<name>-000000.tar`, … of a folder, each told when it is on disk: it is written whole or not at all.
 
     `numbers` are those of the samples, by default all that there are; sample i goes to shard i // `each`, so several
-    processes may write parts of one folder if each begins at a multiple of `each`. A sample that raises an OcrError is
-    counted and left out. A run that was stopped goes on: shards that are there aren't made again, but the first sample
-    of each is, to see that they are of the same source. Raises BadOutput where they aren't, or the disk is full.
+    processes may write parts of one folder if each begins at a multiple of `each`. A sample that raises an OcrError, or
+    that could not be read back, is counted and left out. A run that was stopped goes on, and so does one that is asked
+    for more: shards that are there aren't made again, but for one that was asked for fewer samples, and the first
+    sample of each, to see that they are of the same source. Raises BadOutput where they aren't, where they were asked
+    for other samples, or if the disk is full.
     """
     if each < 1:
         raise BadOutput(f"each={each}: expected at least one sample in a shard")
@@ -132,67 +136,91 @@ def write(
     except OSError as error:
         raise BadOutput(f"{folder} can't be made ({error.strerror}): expected a folder to write shards to") from error
     for number, group in groupby(numbers, lambda index: index // each):
+        together = list(group)
+        asked = range(together[0], together[-1] + numbers.step, numbers.step)
         path = folder / f"{name}-{number:06}.tar"
-        if path.exists():
-            yield _found(path, samples, list(group))
-        else:
-            yield _made(path, samples, list(group), encoding or Encoding())
+        there = _found(path, samples, asked, each) if path.exists() else None
+        yield there or _made(path, samples, asked, each, encoding or Encoding())
 
 
-def _made(path: Path, samples: Indexed, numbers: Sequence[int], encoding: Encoding) -> Shard:
-    """A new shard of these samples; one at a time is in memory."""
+def _made(path: Path, samples: Source, asked: range, each: int, encoding: Encoding) -> Shard:
+    """A new shard of these samples; two at a time are in memory."""
     dropped: Counter[str] = Counter()
+    last: tuple[int, dict[str, Any], dict[str, bytes]] | None = None
     with whole(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for number in numbers:
+        for number in asked:
             try:
-                members = _members(samples[number], encoding)
+                words, pages = _encoded(samples[number], encoding)
             except OcrError as error:
                 _log.warning("sample %d is left out: %s", number, error)
                 dropped[type(error).__name__] += 1
                 continue
-            for suffix, content in members.items():
-                member = tarfile.TarInfo(f"{number:09}.{suffix}")
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
-    return Shard(path, len(numbers) - dropped.total(), dict(dropped))
+            if last:
+                _put(tar, *last)
+            last = number, words, pages
+        if last:
+            last[1]["shard"] = {"asked": [asked.start, asked.stop, asked.step], "each": each, "dropped": dropped}
+            _put(tar, *last)
+    return Shard(path, len(asked) - dropped.total(), dict(dropped))
 
 
-def _found(path: Path, samples: Indexed, numbers: Sequence[int]) -> Shard:
-    """The shard that an earlier run wrote. Raises BadOutput if it doesn't hold these samples."""
-    keys = [key for key, _, _ in _entries(path)]
-    same = {f"{number:09}" for number in numbers}.issuperset(keys)
-    if same and keys:
-        there, now = Shards(path)[0], samples[int(keys[0])]
-        same = _words(there) == _words(now) and [i.size for i in there.images] == [i.size for i in now.images]
-    if not same:
+def _put(tar: tarfile.TarFile, number: int, words: dict[str, Any], pages: dict[str, bytes]) -> None:
+    for suffix, content in ({"json": encoded(words)} | pages).items():
+        member = tarfile.TarInfo(f"{number:09}.{suffix}")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+
+
+def _found(path: Path, samples: Source, asked: range, each: int) -> Shard | None:
+    """The shard that an earlier run wrote; None where it has to be made again, for it was asked for some of these only.
+
+    Raises BadOutput if it is of other samples, or one of shards of another number of samples.
+    """
+    entries = list(_entries(path))
+    if not entries:
+        return None
+    same = {f"{number:09}" for number in asked}.issuperset(key for key, _, _ in entries)
+    if same:
+        there, now = _sample(_read(path, *entries[0][1:]), path), samples[int(entries[0][0])]
+        same = record(there) == record(now) and [i.size for i in there.images] == [i.size for i in now.images]
+    key, start, end = entries[-1]
+    before = _before(parsed(_read(path, start, end)[f"{key}.json"], f"{path}: {key}.json"))
+    if before is None:
+        before = range(0), each, {}
+    if not same or before[1] != each or not all(number in asked for number in before[0]):
         raise BadOutput(f"{path} holds other samples than these: give an empty folder, another name, or remove it")
-    lacking = len(numbers) - len(keys)
-    return Shard(path, len(keys), {"before": lacking} if lacking else {})
+    return Shard(path, len(entries), before[2]) if before[0] == asked else None
 
 
-def _members(sample: Sample, encoding: Encoding) -> dict[str, bytes]:
-    """What a sample is in a shard: the ends of its members' names, and what is in them."""
-    words = json.dumps(_words(sample), ensure_ascii=False).encode(errors="surrogatepass")
+def _before(words: dict[str, Any]) -> tuple[range, int, dict[str, int]] | None:
+    """What a shard was asked for, how many samples such shards have, and what was dropped, as its last sample says."""
+    try:
+        told = words["shard"]
+        return range(*told["asked"]), told["each"], dict(told["dropped"])
+    except (LookupError, TypeError, ValueError):
+        return None  # another program's
+
+
+def _encoded(sample: Sample, encoding: Encoding) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """A sample's record, and its pages by the ends of their names. Raises BadOutput for what can't be read back."""
+    words = record(sample)
     pages = {f"{n}.{encoding.format}": encoding.encode(image) for n, image in enumerate(sample.images)}
-    return {"json": words, **pages}
+    size = sum(_BLOCK + _padded(len(content)) for content in (encoded(words), *pages.values()))
+    if size + _SPARE > MOST_BYTES:
+        raise BadOutput(f"{sample.origin} takes more than {MOST_BYTES >> 20} MiB: scale its images down")
+    return words, pages
 
 
-def _words(sample: Sample) -> dict[str, Any]:
-    """All of a sample but its pixels, as JSON has it; of the prompt, what differs from the default."""
-    asked = {name: value for name, value in asdict(sample.prompt).items() if value != _DEFAULT[name]}
-    if sample.prompt.box:
-        box = sample.prompt.box
-        asked["box"] = [box.x0, box.y0, box.x1, box.y1]
-    if sample.prompt.point:
-        asked["point"] = list(sample.prompt.point)
-    modes = [image.mode for image in sample.images]
-    return {"text": sample.text, "kind": sample.kind, "origin": sample.origin, "prompt": asked, "modes": modes}
+def _padded(size: int) -> int:
+    """How many bytes of a tar so many bytes take."""
+    return -(-size // _BLOCK) * _BLOCK
 
 
 class Shards:
     """The samples in shards, by their number from 0 on, in the order of the shards' names.
 
-    Places of the samples are kept in memory, no files are open: it can go to other processes.
+    Places of the samples are kept in memory, no files are open: it can go to other processes. To find them, the headers
+    of all shards are read each time: some 55 µs a sample, or a minute for a million.
     """
 
     def __init__(self, *places: str | Path) -> None:
@@ -211,22 +239,19 @@ class Shards:
         """How many samples there are."""
         return len(self._starts)
 
+    @property
+    def identity(self) -> str:
+        """Another one where the shards have other names or sizes, wherever they are."""
+        found = sha256(json.dumps([self._first, [path.name for path in self.paths]]).encode())
+        found.update(self._starts.tobytes() + self._ends.tobytes())
+        return found.hexdigest()[:16]
+
     def __getitem__(self, index: int) -> Sample:
         """The sample, read now. Raises BadInput where it is damaged."""
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         path = self.paths[bisect_right(self._first, index) - 1]
-        start, end = self._starts[index], self._ends[index]
-        try:
-            with open(path, "rb") as file:
-                file.seek(start)
-                content = file.read(end - start)
-            with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
-                parts = {member.name: content[member.offset_data :][: member.size] for member in tar}
-        except (OSError, tarfile.TarError) as error:
-            reason = getattr(error, "strerror", None) or "it has changed since it was opened"
-            raise BadInput(f"{path} can't be read: {reason}; {_AGAIN}") from error
-        return _sample(parts, path)
+        return _sample(_read(path, self._starts[index], self._ends[index]), path)
 
 
 def _tars(place: Path) -> list[Path]:
@@ -244,6 +269,20 @@ def _tars(place: Path) -> list[Path]:
     return found
 
 
+def _read(path: Path, start: int, end: int) -> dict[str, bytes]:
+    """The members in a part of a tar."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(start)
+            content = file.read(end - start)
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
+            places = {member.name: _member(member, path)[4] for member in tar if not member.isdir()}
+    except _DAMAGED as error:
+        reason = getattr(error, "strerror", None) or "it has changed since it was opened"
+        raise BadInput(f"{path} can't be read: {reason}; {_AGAIN}") from error
+    return {name: content[place] for name, place in places.items()}
+
+
 def _entries(path: Path) -> Iterator[tuple[str, int, int]]:
     """The samples in a tar: the key of each, and where in the file it begins and ends. Only headers are read."""
     try:
@@ -251,10 +290,10 @@ def _entries(path: Path) -> Iterator[tuple[str, int, int]]:
             yield from _grouped(tar, path)
             file.seek(tar.offset)
             rest = file.read(2 * _BLOCK)
-    except tarfile.ReadError as error:
-        raise BadInput(f"{path} is no tar file, or cut short ({error}): copy it again, or {_AGAIN}") from error
     except OSError as error:
-        raise BadInput(f"{path} can't be read: {error.strerror}") from error
+        raise BadInput(f"{path} can't be read: {error.strerror or error}") from error
+    except _DAMAGED as error:
+        raise BadInput(f"{path} is no tar file, or cut short ({error}): copy it again, or {_AGAIN}") from error
     if any(rest) and len(rest) >= _BLOCK:
         raise BadInput(f"{path} is damaged after its first {tar.offset} bytes: copy it again, or {_AGAIN}")
     if len(rest) < 2 * _BLOCK:
@@ -266,7 +305,7 @@ def _grouped(tar: tarfile.TarFile, path: Path) -> Iterator[tuple[str, int, int]]
     members = (_member(member, path) for member in tar if not member.isdir())
     seen = set()
     for key, run in groupby(members, lambda member: member[0]):
-        _, suffixes, starts, ends = zip(*run, strict=True)
+        _, suffixes, starts, ends, _ = zip(*run, strict=True)
         if "json" not in suffixes:
             raise BadInput(f"{path}: {key} has no .json: expected a shard of this package's samples")
         if key in seen or len(set(suffixes)) < len(suffixes):
@@ -277,12 +316,14 @@ def _grouped(tar: tarfile.TarFile, path: Path) -> Iterator[tuple[str, int, int]]
         yield key, starts[0], ends[-1]
 
 
-def _member(member: tarfile.TarInfo, path: Path) -> tuple[str, str, int, int]:
-    """The key and suffix of a member, where its header begins and its content ends."""
+def _member(member: tarfile.TarInfo, path: Path) -> tuple[str, str, int, int, slice]:
+    """The key and suffix of a member, where its header begins and the padding of its content ends, and its content."""
     match = re.fullmatch(r"((?:.*/)?[^./]+)\.([^/]+)", member.name, re.DOTALL)
-    if not match or member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+    plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()
+    if not match or not plain or member.size < 0:
         raise BadInput(f"{path}: {member.name!r} is no part of a sample: expected files such as 000000031.json alone")
-    return match[1], match[2], member.offset, member.offset_data + -(-member.size // _BLOCK) * _BLOCK
+    place = slice(member.offset_data, member.offset_data + member.size)
+    return match[1], match[2], member.offset, member.offset_data + _padded(member.size), place
 
 
 def _sample(parts: dict[str, bytes], path: Path) -> Sample:
@@ -290,15 +331,8 @@ def _sample(parts: dict[str, bytes], path: Path) -> Sample:
     key = min(parts, default="").split("/")[-1].split(".")[0]
     where = f"{path}: {key}"
     ends = {name.split("/")[-1].partition(".")[2]: content for name, content in parts.items()}
-    words = _object(ends.get("json", b""), where)
-    for name in ("text", "kind", "origin"):
-        if not isinstance(words.get(name), str):
-            raise BadInput(f"{where}.json has no {name!r}: expected text, kind, origin, prompt and modes; {_AGAIN}")
-    modes = words.get("modes")
-    if not isinstance(modes, list) or any(mode not in MODES for mode in modes):
-        raise BadInput(f"{where}.json has modes {modes!r:.80}: expected L or RGB for each image; {_AGAIN}")
-    if not isinstance(words.get("prompt"), dict):
-        raise BadInput(f"{where}.json has no 'prompt': expected an object, empty for the plain question; {_AGAIN}")
+    words = parsed(ends.get("json", b""), f"{where}.json")
+    prompt, modes = checked(words, f"{where}.json"), words["modes"]
     files = {suffix.split(".")[0]: suffix for suffix in ends}
     images = []
     for n, mode in enumerate(modes):
@@ -306,35 +340,9 @@ def _sample(parts: dict[str, bytes], path: Path) -> Sample:
             raise BadInput(f"{where} lacks image {n} of {len(modes)}: {_AGAIN}")
         images.append(_image(ends[files[str(n)]], mode, f"{where}.{files[str(n)]}"))
     try:
-        return Sample(tuple(images), _prompt(words), words["text"], words["kind"], words["origin"])
-    except (BadPrompt, TypeError, ValueError) as error:
+        return Sample(tuple(images), prompt, words["text"], words["kind"], words["origin"])
+    except BadPrompt as error:
         raise BadInput(f"{where}.json has a prompt that can't be asked: {error}") from error
-
-
-def _object(content: bytes, where: str) -> dict[str, Any]:
-    try:
-        words = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{where}.json can't be read as JSON: {_AGAIN}") from error
-    if not isinstance(words, dict):
-        raise BadInput(f"{where}.json is no object: expected text, kind, origin, prompt and modes; {_AGAIN}")
-    return words
-
-
-def _prompt(words: dict[str, Any]) -> Prompt:
-    asked = dict(words["prompt"])
-    if "box" in asked:
-        asked["box"] = Box(*map(_number, asked["box"]))
-    if "point" in asked:
-        x, y = map(_number, asked["point"])
-        asked["point"] = x, y
-    return Prompt(**asked)
-
-
-def _number(value: object) -> float:
-    if type(value) not in (int, float):
-        raise TypeError(f"{value!r:.40} is no number")
-    return cast("float", value)
 
 
 def _image(content: bytes, mode: str, where: str) -> Image.Image:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from ocr2.errors import BadPrompt
 
@@ -202,6 +202,16 @@ class Sample:
     def __post_init__(self) -> None:
         if len(self.images) != self.prompt.pages:
             raise BadPrompt(f"{len(self.images)} images for a prompt about {self.prompt.pages} pages ({self.origin})")
+
+
+class Source(Protocol):
+    """What makes samples: sample `index` is always the same. One with a `len` is finite, any other has no end.
+
+    A sample that can't be made raises an OcrError, and is never replaced by another. A source may have an `identity`,
+    a string that is another one wherever its samples are others: a training run goes on with the same one only.
+    """
+
+    def __getitem__(self, index: int, /) -> Sample: ...
 
 
 def join(lines: tuple[Line, ...]) -> str:

@@ -6,10 +6,18 @@ import pytest
 
 pytest.importorskip("torch", reason="GOT runs on torch: pip install 'ocr2[got]'")
 
+from dataclasses import replace
+from random import Random
+
 import numpy as np
 
+from ocr2.errors import BadInput
 from ocr2.got.batch import Prepared
-from ocr2.got.buckets import Buckets
+from ocr2.got.buckets import Buckets, Limits
+
+
+def buckets(budget: int, rows: int | None = None, waiting: int = 99, world: int = 1) -> Buckets:
+    return Buckets(Limits(1, budget, rows, waiting), world)
 
 
 def row(length: int, *sizes: int) -> Prepared:
@@ -17,49 +25,81 @@ def row(length: int, *sizes: int) -> Prepared:
     return Prepared(views, np.zeros(length, np.int64), 1, "")
 
 
-def lengths(buckets: Buckets, rows: dict[int, Prepared]) -> list[list[int]]:
+def lengths(waiting: Buckets, rows: dict[int, Prepared]) -> list[list[int]]:
     """The lengths of the batches that come of some samples, in order."""
     out = []
     for index, one in rows.items():
-        out += [list(map(len, full)) for full in buckets.before(index, one)]
-        out += [list(map(len, full)) for full in buckets.add(index, one)]
+        out += [list(map(len, full)) for full in waiting.before(index, one)]
+        out += [list(map(len, full)) for full in waiting.add(index, one)]
     return out
 
 
 def test_full_when_no_other_of_its_length_has_a_place() -> None:
-    buckets = Buckets(300, None, 99, 99)
-    assert lengths(buckets, {n: row(100) for n in range(7)}) == [[100] * 3, [100] * 3]
-    assert list(buckets) == [6]
+    waiting = buckets(300)
+    assert lengths(waiting, {n: row(100) for n in range(7)}) == [[100] * 3, [100] * 3]
+    assert list(waiting) == [6]
 
 
 def test_a_longer_sample_sends_off_those_it_has_no_place_with() -> None:
-    buckets = Buckets(310, None, 99, 99)
-    assert lengths(buckets, {0: row(101), 1: row(102), 2: row(115)}) == [[101, 102]]
-    assert list(buckets) == [2]
+    waiting = buckets(310)
+    assert lengths(waiting, {0: row(101), 1: row(102), 2: row(115)}) == [[101, 102]]
+    assert list(waiting) == [2]
 
 
 def test_full_by_rows() -> None:
-    assert lengths(Buckets(10**6, 2, 99, 99), {n: row(100) for n in range(5)}) == [[100, 100]] * 2
-    assert lengths(Buckets(10**6, 1, 99, 99), {n: row(100) for n in range(2)}) == [[100]] * 2
+    assert lengths(buckets(10**6, 2), {n: row(100) for n in range(5)}) == [[100, 100]] * 2
+    assert lengths(buckets(10**6, 1), {n: row(100) for n in range(2)}) == [[100]] * 2
 
 
 def test_sizes_and_lengths_are_apart() -> None:
-    buckets = Buckets(400, None, 99, 99)
+    waiting = buckets(400)
     rows = {0: row(100), 1: row(100, 128), 2: row(40), 3: row(100, 64, 64), 4: row(99), 5: row(98, 128)}
-    assert lengths(buckets, rows) == []
-    assert [list(map(len, rest)) for rest in buckets.rest()] == [[100, 99], [100, 98], [40], [100]]
-    assert list(buckets) == []
+    assert lengths(waiting, rows) == []
+    assert [list(map(len, rest)) for rest in waiting.rest()] == [[100, 99], [100, 98], [40], [100]]
+    assert list(waiting) == []
 
 
 def test_the_oldest_goes_when_too_many_views_wait() -> None:
-    buckets = Buckets(10**6, None, 3, 99)
-    assert lengths(buckets, {0: row(40), 1: row(100), 2: row(100), 3: row(100)}) == [[40]]
-    assert lengths(buckets, {4: row(500, 64, 64)}) == [[100, 100, 100]]
-    assert list(buckets) == [4]
+    waiting = buckets(10**6, waiting=3)
+    assert lengths(waiting, {0: row(40), 1: row(100), 2: row(100), 3: row(100)}) == [[40]]
+    assert lengths(waiting, {4: row(500, 64, 64)}) == [[100, 100, 100]]
+    assert list(waiting) == [4]
 
 
-def test_none_waits_too_long() -> None:
-    buckets = Buckets(10**6, None, 99, 10)
-    assert lengths(buckets, {0: row(40), 5: row(100), 10: row(100)}) == []
-    assert lengths(buckets, {11: row(100)}) == [[40]]
-    assert lengths(buckets, {30: row(41)}) == [[100, 100, 100]]
+@pytest.mark.parametrize("world", [1, 3])
+def test_none_waits_too_long(world: int) -> None:
+    """Sixteen times as many samples of this process as may wait."""
+    waiting = buckets(10**6, waiting=5, world=world)
+    assert lengths(waiting, {0: row(40), 40 * world: row(100), 80 * world: row(100)}) == []
+    assert lengths(waiting, {81 * world: row(100)}) == [[40]]
+    assert lengths(waiting, {240 * world: row(41)}) == [[100, 100, 100]]
+
+
+def test_a_handful_of_shapes_makes_full_batches() -> None:
+    """Five shapes of views, lengths of ten classes, and thousands of rows."""
+    rng, budget = Random("fill"), 8192
+    kinds = [row(0, *sizes) for sizes in ((64,), (128,), (192,), (256,), (64, 64))]
+    waiting, out = buckets(budget, waiting=2048), list[list[Prepared]]()
+    for index in range(6000):
+        one = replace(rng.choice(kinds), ids=np.zeros(round(64 * 10 ** rng.random()), np.int64))
+        out += [*waiting.before(index, one), *waiting.add(index, one)]
+    taken = [len(rows) * max(map(len, rows)) for rows in out]
+    assert sum(map(len, out)) > 4500
+    assert max(taken) <= budget
+    assert sum(taken) > 0.95 * budget * len(out)  # few batches have room for more
+    assert sum(len(one) for rows in out for one in rows) > 0.9 * sum(taken)  # and little of them is padding
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"tokens": 0}, "tokens=0: expected at least 1"),
+        ({"budget": 100}, "budget=100 is less than tokens=210"),
+        ({"rows": 0}, "rows=0: expected at least 1"),
+        ({"waiting": 0}, "waiting=0: expected at least 1"),
+    ],
+    ids=str,
+)
+def test_limits_that_cannot_be(wrong: dict[str, int], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        Limits(**{"tokens": 210, "budget": 800} | wrong)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +25,16 @@ import torch
 from got_helpers import tiny_tokenizer
 from PIL import Image
 
+from ocr2.data.mixture import Mixture
 from ocr2.errors import BadCheckpoint, BadInput, TooLong, TrainingFailed
 from ocr2.got import loader as loaders
 from ocr2.got.batch import collate
 from ocr2.got.config import DecoderConfig, EncoderConfig, GOTConfig
-from ocr2.got.loader import Loader
+from ocr2.got.loader import Limits, Loader
 from ocr2.types import Prompt, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
     from ocr2.got.batch import Batch
 
@@ -76,8 +81,9 @@ class Some(Drawn):
 
 
 def loader(samples: object = None, config: GOTConfig = NANO, **options: Any) -> Loader:
-    options = {"tokens": 210, "budget": 800, "waiting": 16} | options
-    return Loader(samples or Drawn(), TOKENIZER, config, **options)
+    limits = {"tokens": 210, "budget": 800, "waiting": 16} | options
+    others = {name: limits.pop(name) for name in options if name not in Limits.__annotations__}
+    return Loader(samples or Drawn(), TOKENIZER, config, Limits(**limits), **others)
 
 
 def first(count: int, loaded: Loader, position: dict[str, Any] | None = None) -> list[tuple[Batch, dict[str, Any]]]:
@@ -92,8 +98,8 @@ def content(batch: Batch) -> tuple[Any, ...]:
     return (*parts, batch.origins, batch.size, batch.tokens)
 
 
-def contents(found: list[tuple[Batch, dict[str, Any]]]) -> list[Any]:
-    return [(content(batch), after) for batch, after in found]
+def contents(found: list[tuple[Batch, dict[str, Any]]], data: str | None = None) -> list[Any]:
+    return [(content(batch), after | {"data": data or after["data"]}) for batch, after in found]
 
 
 @pytest.mark.parametrize("config", [NANO, SQUARE], ids=["nano", "square"])
@@ -319,32 +325,124 @@ def test_a_killed_worker() -> None:
 
 
 class Tells(Drawn):
-    """Writes down which process it works in, and how many threads that one takes."""
+    """Writes down which process it works in, what that one waits for, and how many threads its libraries take."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, early: bool) -> None:
         super().__init__()
-        self.folder = folder
+        self.folder, self.early = folder, early
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In a worker, before it begins."""
+        self.__dict__ |= state
+        if self.early:
+            importlib.import_module("cv2").getNumThreads()  # from now on it doesn't look into the environment
 
     def __getitem__(self, index: int) -> Sample:
         path = self.folder / str(os.getpid())
         if not path.exists():
-            path.write_text(str(torch.get_num_threads()))
+            loaded = "cv2" in sys.modules
+            told = {
+                "cv2": importlib.import_module("cv2").getNumThreads(),
+                "early": loaded,
+                "torch": torch.get_num_threads(),
+                "tokenizers": os.environ.get("TOKENIZERS_PARALLELISM"),
+                "interrupted": signal.getsignal(signal.SIGINT) is not signal.SIG_IGN,
+                "parent": multiprocessing.parent_process().pid,  # type: ignore[union-attr]
+            }
+            path.write_text(json.dumps(told))
         return super().__getitem__(index)
 
 
-def test_workers_take_one_thread_each_and_end_with_the_run(tmp_path: Path) -> None:
-    batches: Iterator[Any] = loader(Tells(tmp_path), workers=2)(None)
+@pytest.mark.parametrize("early", [False, True], ids=["cv2 later", "cv2 first"])
+def test_workers_take_one_thread_each_and_end_with_the_run(tmp_path: Path, early: bool) -> None:
+    batches: Iterator[Any] = loader(Tells(tmp_path, early), workers=2)(None)
     list(islice(batches, 10))
-    told = {int(path.name): path.read_text() for path in tmp_path.iterdir()}
+    told = {int(path.name): json.loads(path.read_text()) for path in tmp_path.iterdir()}
     assert len(told) == 2
-    assert set(told.values()) == {"1"}
     assert os.getpid() not in told
+    expected = {"cv2": 1, "early": early, "torch": 1, "tokenizers": "false", "interrupted": False}
+    assert [*told.values()] == [expected | {"parent": os.getpid()}] * 2
     batches.close()  # type: ignore[attr-defined]
-    for _ in range(100):
-        if not any(map(alive, told)):
-            return
+    assert gone(told)
+
+
+def gone(processes: Iterable[int]) -> bool:
+    """Whether all of these end within some seconds."""
+    for _ in range(200):
+        if not any(map(alive, processes)):
+            return True
         time.sleep(0.05)
-    raise AssertionError("workers are still there")
+    return False
+
+
+TRAINER = """
+import os, sys, time
+from test_loader import Drawn, loader
+
+class Slow(Drawn):
+    def __getitem__(self, index):
+        if index > 60:
+            time.sleep(60)  # in the middle of its work, where it doesn't ask torch for more
+        return super().__getitem__(index)
+
+if __name__ == "__main__":
+    batches = loader(Slow() if "slow" in sys.argv else Drawn(), workers=2)(None)
+    for _ in range(5):
+        next(batches)
+    time.sleep(0.5)
+    print("begun", flush=True)
+    time.sleep(120)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="needs /proc, to see what shares memory")
+@pytest.mark.parametrize(("sent", "pace"), [(signal.SIGKILL, "quick"), (signal.SIGTERM, "slow")], ids=["kill", "end"])
+def test_nothing_outlives_a_killed_trainer(tmp_path: Path, sent: signal.Signals, pace: str) -> None:
+    """Its workers, the server that forked them, the memory that they share, and what else is in /dev/shm."""
+    (tmp_path / "trainer.py").write_text(TRAINER)
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "trainer.py", pace],
+        env=os.environ | {"PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # the resource tracker's word about what was left
+        start_new_session=True,
+    ) as trainer:
+        assert trainer.stdout
+        assert trainer.stdout.readline() == b"begun\n"
+        family = [process for process in processes() if session(process) == trainer.pid != process]
+        shared = {path for process in (trainer.pid, *family) for path in mapped(process)}
+        sharing = [process for process in family if f"/pym-{trainer.pid}-" in " ".join(mapped(process))]
+        os.kill(trainer.pid, sent)
+    try:
+        assert len(sharing) == 2  # the workers
+        assert len(family) >= 3  # and the server
+        assert gone(family)
+        assert not any(os.path.exists(path) for path in shared)
+        assert not [p for p in processes() if f"/dev/shm/pym-{trainer.pid}-" in " ".join(mapped(p))]
+    finally:
+        for process in filter(alive, family):
+            os.kill(process, signal.SIGKILL)
+
+
+def processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def session(process: int) -> int:
+    try:
+        return os.getsid(process)
+    except ProcessLookupError:
+        return -1
+
+
+def mapped(process: int) -> set[str]:
+    """The files of shared memory that a process sees."""
+    try:
+        lines = Path(f"/proc/{process}/maps").read_text().splitlines()
+    except OSError:
+        return set()
+    return {line[line.index("/dev/shm/") :] for line in lines if "/dev/shm/" in line}
 
 
 def alive(process: int) -> bool:
@@ -364,12 +462,78 @@ def alive(process: int) -> bool:
         {"next": 4, "waiting": 3, "dropped": {}},
         {"next": None, "waiting": [], "dropped": {}},
         {"next": 4, "waiting": [], "dropped": 7},
+        {"next": -1, "waiting": [], "dropped": {}},
+        {"next": 4.0, "waiting": [], "dropped": {}},
+        {"next": "4", "waiting": [], "dropped": {}},
+        {"next": True, "waiting": [], "dropped": {}},
+        json.loads('{"next": 1e400, "waiting": [], "dropped": {}}'),
+        {"next": 4, "waiting": [-1], "dropped": {}},
+        {"next": 4, "waiting": [4], "dropped": {}},
+        {"next": 4, "waiting": [2, 2], "dropped": {}},
+        {"next": 4, "waiting": [2.0], "dropped": {}},
+        {"next": 4, "waiting": ["2"], "dropped": {}},
+        {"next": 4, "waiting": [[2]], "dropped": {}},
+        {"next": 4, "waiting": "12", "dropped": {}},
+        {"next": 4, "waiting": {"1": 1}, "dropped": {}},
+        {"next": 4, "waiting": [], "dropped": ["TooLong"]},
+        {"next": 4, "waiting": [], "dropped": {"TooLong": "3"}},
+        {"next": 4, "waiting": [], "dropped": {"TooLong": -3}},
+        {"next": 4, "waiting": [], "dropped": {"TooLong": 0.5}},
     ],
     ids=str,
 )
 def test_no_position(position: Any) -> None:
     with pytest.raises(BadCheckpoint, match=r"the data position .* is none"):
         loader()(position)
+
+
+def test_a_position_after_the_end_of_the_samples() -> None:
+    last = first(99, loader(Some(21), world=2, rank=1))[-1][1]
+    assert last["next"] == 21
+    assert first(9, loader(Some(21), world=2, rank=1), last) == []
+    with pytest.raises(BadCheckpoint, match=r"the data position .* is none"):
+        loader(Some(21), world=2, rank=1)(last | {"next": 23})
+
+
+class Told(Drawn):
+    def __init__(self, identity: str) -> None:
+        super().__init__()
+        self.identity = identity
+
+
+def test_a_position_in_other_samples() -> None:
+    (_, position), *_ = first(1, loader(Told("these")))
+    assert position["data"] == "these"
+    assert contents(first(3, loader(Told("these")), position)) == contents(first(4, loader())[1:], "these")
+    with pytest.raises(
+        BadCheckpoint, match=r"in other samples \('these', these are 'those'\): go on with the same --d"
+    ):
+        loader(Told("those"))(position)
+    (_, position), *_ = first(1, loader(Some(40)))
+    with pytest.raises(BadCheckpoint, match=r"in other samples \('40 samples', these are '41 samples'\)"):
+        loader(Some(41))(position)
+    (_, position), *_ = first(1, loader(Mixture({"a": (Some(40), 1), "b": (Drawn(), 1)}, 0)))
+    for length, weight, seed in ((41, 1, 0), (40, 2, 0), (40, 1, 1)):
+        with pytest.raises(BadCheckpoint, match="in other samples"):
+            loader(Mixture({"a": (Some(length), 1), "b": (Drawn(), weight)}, seed))(position)
+    assert first(1, loader(Mixture({"a": (Some(40), 2), "b": (Drawn(), 2)}, 0)), position)
+
+
+def test_a_position_from_before_samples_had_an_identity() -> None:
+    found = first(4, loader(Told("these")))
+    position = {name: value for name, value in found[0][1].items() if name != "data"}
+    assert contents(first(3, loader(Told("these")), position)) == contents(found[1:])
+
+
+def test_memory_is_pinned_only_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not because there is a GPU that something else may train on."""
+    there = torch.cuda.is_available()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    ((batch, _),) = first(1, loader())
+    assert not any(part.is_pinned() for part in (*batch.views, batch.ids, batch.labels))
+    if there:
+        ((batch, _),) = first(1, loader(pinned=True))
+        assert all(part.is_pinned() for part in (*batch.views, batch.ids, batch.labels))
 
 
 def test_a_position_of_another_number_of_processes() -> None:
@@ -383,12 +547,9 @@ def test_a_position_of_another_number_of_processes() -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"tokens": 2000}, "tokens=2000: expected 1 to 1024, the context of the model"),
-        ({"tokens": 0}, "tokens=0"),
-        ({"budget": 100}, "budget=100 is less than tokens=210"),
-        ({"rows": 0}, "rows=0: expected at least 1"),
-        ({"workers": -1}, "workers=-1"),
-        ({"waiting": 0}, "waiting=0"),
+        ({"tokens": 2000, "budget": 2000}, "tokens=2000: expected 1 to 1024, the context of the model"),
+        ({"workers": -1}, "workers=-1: expected at least 0"),
+        ({"rank": -1, "world": 2}, "rank=-1 of world=2"),
         ({"rank": 2, "world": 2}, "rank=2 of world=2: expected 0 to 1"),
     ],
     ids=str,

@@ -1,8 +1,10 @@
 """From a question to token ids and back, against tiktoken with Qwen's own ranks, as dashscope ships them."""
 
 import base64
+import copy
 import importlib.util
 import json
+import pickle
 import random
 import subprocess
 import sys
@@ -111,6 +113,15 @@ def test_special_tokens_are_not_read_from_a_text_nor_written_into_one(tokenizer:
         assert made.pieces(special) == [b""] * len(special)
 
 
+def test_a_copy_reads_special_tokens_as_text_too(tokenizer: Tokenizer) -> None:
+    """As a worker gets one."""
+    for made in (tokenizer, tiny_tokenizer()):
+        for again in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
+            assert again.encode(TEXTS[-1]) == made.encode(TEXTS[-1])
+            assert again.pieces(range(again.size)) == made.pieces(range(made.size))
+            assert encode(Prompt(), again, 5, 9, 9) == encode(Prompt(), made, 5, 9, 9)
+
+
 def test_a_character_cut_short_is_marked(tokenizer: Tokenizer) -> None:
     ids = tokenizer.encode("𓀀")
     assert len(ids) > 1
@@ -162,17 +173,17 @@ def complaint(folder: Path) -> str:
 
 def test_broken_tokenizers_are_refused(ranks: Path, tmp_path: Path) -> None:
     assert complaint(tmp_path) == f"{tmp_path} has no tokenizer: expected tokenizer.json or qwen.tiktoken in it"
-    copy = tmp_path / "qwen.tiktoken"
+    ranked = tmp_path / "qwen.tiktoken"
     lines = ranks.read_text().splitlines(keepends=True)
-    copy.write_text("".join(lines[:1000]))
-    assert complaint(tmp_path) == f"{copy}: 1000 ranks, expected 151643 in a row: copy it again"
-    copy.write_text("".join(lines)[:5000])
-    assert complaint(tmp_path).startswith(f"{copy}")
-    copy.write_text("".join(lines[5:] + lines[:5]))
+    ranked.write_text("".join(lines[:1000]))
+    assert complaint(tmp_path) == f"{ranked}: 1000 ranks, expected 151643 in a row: copy it again"
+    ranked.write_text("".join(lines)[:5000])
+    assert complaint(tmp_path).startswith(f"{ranked}")
+    ranked.write_text("".join(lines[5:] + lines[:5]))
     assert "151643 ranks, expected 151643 in a row" in complaint(tmp_path)
     for broken in (b"version https://git-lfs.github.com/spec/v1\nsize 5", b"!!! 0\n", b"\xff\xfe\x00", b"IQ==\n"):
-        copy.write_bytes(broken)
-        assert complaint(tmp_path).startswith(f"{copy} can't be read as a tokenizer (")
+        ranked.write_bytes(broken)
+        assert complaint(tmp_path).startswith(f"{ranked} can't be read as a tokenizer (")
         assert complaint(tmp_path).endswith("): copy it again")
     made = tmp_path / "tokenizer.json"
     made.write_text('{"model": ')

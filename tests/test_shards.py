@@ -6,10 +6,14 @@ import io
 import json
 import os
 import pickle
+import re
 import tarfile
+import tracemalloc
 import zlib
+from collections import Counter
+from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -33,7 +37,7 @@ PROMPTS = (
     Prompt(tiles=12),
     Prompt(pages=12),
 )
-TEXTS = ("the page", "有朋自遠方來\n\n不亦樂乎", "", "\x00\ud800 lone", '"}, {"')
+TEXTS = ("the page", "有朋自遠方來\n\n不亦樂乎", "", "\x00 naught", '"}, {"')
 
 
 class Noise:
@@ -143,8 +147,8 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / "cut")) == ["samples-000000.tar", "samples-000001.tar"]
     source = Noise(broken=(5,))
     told = written(tmp_path / "cut", source, 20, each=4)
-    assert [shard.dropped for shard in told] == [{}, {"before": 1}, {}, {}, {}]
-    assert [shard.samples for shard in told] == [shard.samples for shard in whole]
+    assert [shard.dropped for shard in told] == [{}, {"TooLong": 1}, {}, {}, {}]
+    assert told == [replace(shard, path=tmp_path / "cut" / shard.path.name) for shard in whole]
     assert source.asked == [0, 4, *range(8, 20)]
     for shard in whole:
         assert (tmp_path / "cut" / shard.path.name).read_bytes() == shard.path.read_bytes()
@@ -163,6 +167,108 @@ def test_nothing_is_mixed_with_another_run(tmp_path: Path) -> None:
         written(tmp_path, Noise(seed=1), 8, each=4)
     with pytest.raises(BadOutput, match="holds other samples"):
         written(tmp_path, Noise(), 8, each=2)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("broken", [(), (3,), (14,), (15,), (12, 13, 14), (10, 11, 12, 13, 14), (17, 19, 39)], ids=str)
+def test_a_run_that_is_asked_for_more(tmp_path: Path, broken: tuple[int, ...]) -> None:
+    """Shard 1 is made again, and all is as if it had been asked for at once."""
+    source = Noise(broken=broken)
+    told = written(tmp_path / "twice", source, 15, each=10)
+    assert sum(shard.dropped.get("TooLong", 0) for shard in told) == len({*broken} & {*range(15)})
+    source.asked.clear()
+    told = written(tmp_path / "twice", source, 40, each=10)
+    assert source.asked[:1] + source.asked[-30:] == [0, *range(10, 40)]
+    once = written(tmp_path / "once", source, 40, each=10)
+    assert [(shard.samples, shard.dropped) for shard in told] == [(shard.samples, shard.dropped) for shard in once]
+    assert files(tmp_path / "twice") == files(tmp_path / "once")
+    assert len(Shards(tmp_path / "twice")) == 40 - len(broken)
+
+
+def test_a_run_that_is_asked_for_less_or_other_samples_or_in_other_groups(tmp_path: Path) -> None:
+    written(tmp_path, Noise(broken=(12, 13, 14)), 15, each=10)
+    before = files(tmp_path)
+    for numbers, each in (
+        (range(12), 10),
+        (range(11, 20), 10),
+        (range(0, 20, 2), 10),
+        (range(15), 5),
+        (range(15), 100),
+    ):
+        with pytest.raises(BadOutput, match="holds other samples than these"):
+            list(write(Noise(), tmp_path, numbers, each=each))
+        assert files(tmp_path) == before
+
+
+def test_steps_and_single_samples_are_remembered(tmp_path: Path) -> None:
+    for numbers in (range(3, 40, 7), range(39, -1, -4), range(8, 9)):
+        folder, source = tmp_path / str(numbers), Noise(broken=(38, 39))
+        told = list(write(source, folder, numbers, each=10))
+        source.asked.clear()
+        assert list(write(source, folder, numbers, each=10)) == told
+        assert len(source.asked) == len(told)  # the first of each
+
+
+def test_shards_that_do_not_say_what_they_were_asked_for(tmp_path: Path) -> None:
+    """They are made again if their first sample is the same, whatever stands where it should say so."""
+    written(tmp_path, Noise(), 4)
+    (before,) = tmp_path.iterdir()
+    content = before.read_bytes()
+    for marker in (None, 3, [], {}, {"asked": 3, "each": 1000, "dropped": {}}, {"asked": [0, 1, 0]}):
+        words = {"text": Noise()[3].text, "kind": "text", "origin": "noise, seed 0", "shard": marker}
+        words |= {"prompt": {"point": [3, 4.25]}, "modes": ["RGB"]}
+        changed(before, lambda members, words=words: members.update({"000000003.json": json.dumps(words).encode()}))
+        (told,) = written(tmp_path, Noise(), 4)
+        assert (told.samples, before.read_bytes()) == (4, content)
+
+
+@pytest.mark.parametrize(
+    ("sample", "says"),
+    [
+        ({"text": "\ud800"}, "half a surrogate pair in 'text'|surrogates not allowed"),
+        ({"origin": "a\udfff"}, "surrogates not allowed"),
+        ({"kind": None}, "has no 'kind'"),
+        ({"prompt": Prompt(box=Box(0, 0, 10**300, 1))}, "expected pixels"),
+        ({"prompt": Prompt(tiles=True)}, "tiles=True: expected int"),
+        ({"images": (Image.new("L", (3, 0)),)}, "can't be written as png"),
+        ({"images": (Image.new("1", (101, 100)),)}, "expected L or RGB"),
+        ({"images": (Image.new("L", (101, 100)),)}, "101 × 100 pixels are more than"),
+        (
+            {"images": (Image.effect_noise((99, 99), 90),) * 2, "prompt": Prompt(pages=2)},
+            "takes more than 0 MiB: scale",
+        ),
+    ],
+    ids=["text", "origin", "kind", "box", "type", "empty", "mode", "pixels", "bytes"],
+)
+def test_what_could_not_be_read_back_is_left_out(
+    tmp_path: Path,
+    sample: dict[str, Any],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    monkeypatch.setattr(shards, "MOST_BYTES", 20_000)
+    good = Sample((Image.effect_noise((99, 99), 90),), Prompt(), "good", "text", "")
+    told = list(write([good, replace(good, **sample), good], tmp_path))
+    assert [(shard.samples, shard.dropped) for shard in told] == [(2, {"BadOutput": 1})]
+    assert "sample 1 is left out: " in caplog.text
+    assert re.search(says, caplog.text)
+    assert [found.text for found in Shards(tmp_path)] == ["good", "good"]
+
+
+def test_a_sample_as_large_as_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever size is written can be read: also that of the last sample, which says more than the others."""
+    image = Image.effect_noise((99, 99), 90)
+    source = [Sample((image,), Prompt(), "a" * length, "text", "") for length in range(0, 4000, 256)]
+    monkeypatch.setattr(shards, "MOST_BYTES", 15_000)
+    for count in range(1, len(source)):
+        (told,) = write(source, tmp_path / str(count), range(count))
+        assert len(Shards(tmp_path / str(count))) == told.samples > 0
+    assert told.dropped["BadOutput"] > 2
 
 
 def test_a_bug_leaves_no_shard(tmp_path: Path) -> None:
@@ -270,6 +376,83 @@ def test_not_a_tar(tmp_path: Path, content: bytes) -> None:
         Shards(tmp_path)
 
 
+def test_damaged_headers(shard: Path) -> None:
+    """Whatever stands in a header, with a sum that is right: bytes of all kinds, numbers of all sizes."""
+    content, rng = shard.read_bytes(), Random("headers")
+    with tarfile.open(shard) as tar:
+        places = [member.offset for member in tar]
+    sizes = [
+        b"\xff" * 12,
+        b"\x80" + b"\xff" * 11,
+        b"\xff" * 10 + b"\xfe\x00",
+        b"77777777777\0",
+        b"-0000000400\0",
+        b"zz",
+    ]
+    outcomes = Counter[str]()
+    for n in range(400):
+        header = bytearray(content[places[n % len(places)] :][:512])
+        if n % 2:
+            header[124:136] = rng.choice([*sizes, b"\x80" + rng.randbytes(11), b"\xff" + rng.randbytes(11)]).ljust(12)
+        else:
+            for _ in range(rng.randrange(1, 9)):
+                header[rng.randrange(512)] = rng.randrange(256)
+        if n % 3:
+            header[156] = rng.choice(b"\0" + b"0125LKSxgXD")
+        place = places[n % len(places)]
+        shard.write_bytes(content[:place] + summed(header) + content[place + 512 :])
+        try:
+            assert len(list(Shards(shard))) <= 6
+            outcomes["read"] += 1
+        except BadInput:
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 5
+
+
+def summed(header: bytes | bytearray) -> bytes:
+    """The header of a tar's member with its check sum."""
+    total = sum(header[:148]) + 8 * 32 + sum(header[156:])
+    return bytes(header[:148]) + b"%06o\0 " % total + bytes(header[156:])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"GNU.sparse.map": "0,x"},
+        {"GNU.sparse.map": "0,1,5"},
+        {"GNU.sparse.map": "0,9", "GNU.sparse.size": "9"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "4"},
+        {"size": "x"},
+        {"size": "-512"},
+        {"size": "1" * 30},
+        {"size": "9" * 5000},
+        {"path": "a\0b"},
+        {"path": "0.json/"},
+    ],
+    ids=str,
+)
+def test_damaged_pax_headers(tmp_path: Path, words: dict[str, str]) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("0.json")
+        member.pax_headers, member.size = words, 600
+        tar.addfile(member, io.BytesIO(b"1\n0\n4\n{}".ljust(600)))
+    with pytest.raises(BadInput):
+        Shards(tmp_path)[0]
+
+
+def test_a_header_that_changes_after_it_was_opened(shard: Path) -> None:
+    """Also into one that leads back to itself."""
+    found, content = Shards(shard), bytearray(shard.read_bytes())
+    with tarfile.open(shard) as tar:
+        place = tar.getmembers()[1].offset
+    header = content[place : place + 512]
+    header[124:136] = b"\xff" * 10 + b"\xfc\x00"  # -1024
+    content[place : place + 512] = summed(header)
+    shard.write_bytes(content)
+    with pytest.raises(BadInput):
+        found[0]
+
+
 def test_places_without_shards(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"nowhere doesn't exist: expected a folder with shards \(\*\.tar\)"):
         Shards(tmp_path / "nowhere")
@@ -370,6 +553,18 @@ WORDS = {"text": "a", "kind": "text", "origin": "o", "prompt": {}, "modes": ["L"
         (WORDS | {"prompt": {"box": ["a", 1, 2, 3]}}, "can't be asked"),
         (WORDS | {"prompt": {"point": [1]}}, "can't be asked"),
         (WORDS | {"prompt": {"language": "en"}}, "can't be asked: .*language"),
+        (WORDS | {"text": "\ud800"}, "has half a surrogate pair in 'text'"),
+        (json.dumps(WORDS | {"kind": "\udc00x"}, ensure_ascii=False).encode(errors="surrogatepass"), "half .* 'kind'"),
+        (WORDS | {"prompt": {"box": [0, 0, 10**400, 1]}}, "can't be asked: .*: expected pixels"),
+        (WORDS | {"prompt": {"point": [10**400, 1]}}, "can't be asked: .*: expected pixels"),
+        (json.dumps(WORDS | {"prompt": {"point": [0, float("nan")]}}).encode(), "can't be asked: point=0,nan"),
+        (json.dumps(WORDS | {"prompt": {"box": [0, 0, float("inf"), 1]}}).encode(), "can't be asked: .* pixels"),
+        (WORDS | {"prompt": {"box": None}}, "can't be asked: box=None: expected list"),
+        (WORDS | {"prompt": {"box": [0, 0, True, 1]}}, "can't be asked: .* expected 4 numbers"),
+        (WORDS | {"prompt": {"format": [1]}}, r"can't be asked: format=\[1\]: expected bool"),
+        (WORDS | {"prompt": {"tiles": True}}, "can't be asked: tiles=True: expected int"),
+        (WORDS | {"prompt": {"pages": 1.0}}, r"can't be asked: pages=1\.0: expected int"),
+        (WORDS | {"prompt": {"color": ["red"]}}, "can't be asked: color=.*: expected str"),
     ],
 )
 def test_damaged_words(shard: Path, content: bytes | dict[str, object], says: str) -> None:
@@ -419,3 +614,25 @@ def test_several_places(tmp_path: Path) -> None:
     (single,) = written(tmp_path / "b", Noise(seed=1), 3)
     both = Shards(tmp_path / "a", single.path)
     assert list(both) == [*(Noise()[n] for n in range(3)), *(Noise(seed=1)[n] for n in range(3))]
+
+
+def test_identity(tmp_path: Path) -> None:
+    """That of a copy is the same; that of other samples, or the same in another order, is not."""
+    for name, source, count in (("a", Noise(), 8), ("copy", Noise(), 8), ("more", Noise(), 9), ("other", Noise(1), 8)):
+        written(tmp_path / name, source, count, each=4)
+    a, copy, more, other = (Shards(tmp_path / name).identity for name in ("a", "copy", "more", "other"))
+    assert a == copy
+    assert len({a, more, other, Shards(tmp_path / "a", tmp_path / "other").identity}) == 4
+    assert Shards(tmp_path / "a", tmp_path / "more").identity != Shards(tmp_path / "more", tmp_path / "a").identity
+
+
+def test_pages_of_a_sample_are_each_copied_once(tmp_path: Path) -> None:
+    """Not what stands after each of them as well: reading takes as much memory as the sample, not as its square."""
+    page = Image.frombytes("L", (200, 200), Random(0).randbytes(40_000))
+    (told,) = write([Sample((page,) * 60, Prompt(pages=60), "", "text", "")], tmp_path)
+    size = told.path.stat().st_size
+    tracemalloc.start()
+    shards._read(told.path, 0, size)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.5 * size

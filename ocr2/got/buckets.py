@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
+
+from ocr2.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +20,37 @@ OLDEST = 16
 """A bucket goes when so many times as many samples have come as views may wait."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How large batches get, and how much waits to be one. Raises BadInput for numbers that can't be."""
+
+    tokens: int
+    """The longest sequence, prompt and answer; longer samples are dropped."""
+    budget: int
+    """Rows × longest sequence of a batch, at most."""
+    rows: int | None = None
+    """The most rows of a batch."""
+    waiting: int = 512
+    """The most views that wait in buckets; when there are more, the bucket that has waited longest goes, and so does
+    one that has waited while sixteen times as many samples came."""
+
+    def __post_init__(self) -> None:
+        for name, number in (("tokens", self.tokens), ("rows", self.rows), ("waiting", self.waiting)):
+            if number is not None and number < 1:
+                raise BadInput(f"{name}={number}: expected at least 1")
+        if self.budget < self.tokens:
+            raise BadInput(
+                f"budget={self.budget} is less than tokens={self.tokens}: a batch could not hold the longest sample"
+            )
+
+
 class Buckets:
     """Samples that wait, by the sizes of their views and the class of their length; the oldest bucket is the first."""
 
-    def __init__(self, budget: int, rows: int | None, most: int, oldest: int) -> None:
-        self._budget, self._rows, self._most, self._oldest = budget, rows, most, oldest
+    def __init__(self, limits: Limits, world: int = 1) -> None:
+        """`world`: every how manieth sample comes here."""
+        self._limits = limits
+        self._oldest = OLDEST * limits.waiting * world
         self._buckets: dict[Any, dict[int, Prepared]] = {}
         self._views = 0
 
@@ -35,7 +64,7 @@ class Buckets:
             yield self._out(next(iter(self._buckets)))
         bucket = self._buckets.get(_key(row), {})
         longest = max(map(len, [*bucket.values(), row]))
-        if bucket and (len(bucket) + 1) * longest > self._budget:
+        if bucket and (len(bucket) + 1) * longest > self._limits.budget:
             yield self._out(_key(row))
 
     def add(self, index: int, row: Prepared) -> Iterator[list[Prepared]]:
@@ -44,9 +73,9 @@ class Buckets:
         bucket[index] = row
         self._views += len(row.views)
         longest = max(map(len, bucket.values()))
-        if len(bucket) == self._rows or (len(bucket) + 1) * longest > self._budget:
+        if len(bucket) == self._limits.rows or (len(bucket) + 1) * longest > self._limits.budget:
             yield self._out(_key(row))
-        while self._views > self._most:
+        while self._views > self._limits.waiting:
             yield self._out(next(iter(self._buckets)))
 
     def rest(self) -> Iterator[list[Prepared]]:

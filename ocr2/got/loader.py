@@ -1,6 +1,6 @@
 """Batches from samples, from any position on: other processes look and encode, this one puts together.
 
-    loader = Loader(mixture, tokenizer, config, tokens=2048, budget=32768, workers=8)
+    loader = Loader(mixture, tokenizer, config, Limits(tokens=2048, budget=32768), workers=8)
     for batch, position in loader(None):
         ...
     loader(position)    # goes on where that batch was the last one
@@ -21,10 +21,11 @@ from collections import Counter
 from collections.abc import Sized
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain, count, islice
 from queue import Full, Queue
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,17 +33,16 @@ from torch.utils.data import DataLoader, Dataset
 
 from ocr2.errors import BadCheckpoint, BadInput, OcrError, TrainingFailed
 from ocr2.got.batch import Batch, Prepared, combined, prepare
-from ocr2.got.buckets import OLDEST, Buckets
-from ocr2.got.prompt import Tokenizer
+from ocr2.got.buckets import Buckets
+from ocr2.got.buckets import Limits as Limits
 from ocr2.types import MOST_TILES
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    import tokenizers
-
     from ocr2.got.config import GOTConfig
-    from ocr2.types import Sample
+    from ocr2.got.prompt import Tokenizer
+    from ocr2.types import Source
 
 T = TypeVar("T")
 GROUP = 8
@@ -59,87 +59,78 @@ _PATIENCE = 10.0
 _log = logging.getLogger(__name__)
 
 
-class Samples(Protocol):
-    """What gives the sample of a number, always the same one. One with a `len` ends, any other goes on for ever."""
-
-    def __getitem__(self, index: int, /) -> Sample: ...
-
-
 class Loader:
     """What `train.fit` learns from: called with a position (None: the start), it gives batches and the positions after.
 
     A position is plain values, as JSON has them: the next sample's number, the numbers of those that wait in buckets,
-    and how many were dropped by the kind of error. Going on prepares the waiting ones again, at most `waiting` views.
+    how many were dropped by the kind of error, and the samples' identity where they have one. Going on prepares the
+    waiting ones again, at most as many views as may wait.
     """
 
     def __init__(
         self,
-        samples: Samples,
+        samples: Source,
         tokenizer: Tokenizer,
         config: GOTConfig,
+        limits: Limits,
         *,
-        tokens: int,
-        budget: int,
-        rows: int | None = None,
         workers: int = 0,
         rank: int = 0,
         world: int = 1,
-        waiting: int = 512,
+        pinned: bool = False,
     ) -> None:
         """Takes every `world`-th sample from the one numbered `rank` on. Raises BadInput for numbers that can't be.
 
-        tokens: the longest sequence, prompt and answer; longer samples are dropped.
-        budget: rows × longest sequence of a batch, at most.
-        rows: the most rows of a batch.
         workers: processes that prepare samples; 0: this one does.
-        waiting: the most views that wait in buckets; when there are more, the bucket that has waited longest goes, and
-            so does one that has waited while sixteen times as many samples came.
+        pinned: whether batches are in memory that a GPU copies from by itself; takes CUDA.
         """
-        for name, number, least in (
-            ("rows", 1 if rows is None else rows, 1),
-            ("workers", workers, 0),
-            ("waiting", waiting, 1),
-        ):
-            if number < least:
-                raise BadInput(f"{name}={number}: expected at least {least}")
+        if workers < 0:
+            raise BadInput(f"workers={workers}: expected at least 0")
         if not 0 <= rank < world:
             raise BadInput(f"rank={rank} of world={world}: expected 0 to {world - 1}")
-        if not 0 < tokens <= config.context:
-            raise BadInput(f"tokens={tokens}: expected 1 to {config.context}, the context of the model")
-        if budget < tokens:
-            raise BadInput(f"budget={budget} is less than tokens={tokens}: a batch could not hold the longest sample")
-        self.samples, self.tokenizer, self.config = samples, tokenizer, config
-        self.tokens, self.budget, self.rows, self.waiting = tokens, budget, rows, waiting
-        self.workers, self.rank, self.world = workers, rank, world
+        if limits.tokens > config.context:
+            raise BadInput(f"tokens={limits.tokens}: expected 1 to {config.context}, the context of the model")
+        self.samples, self.tokenizer, self.config, self.limits = samples, tokenizer, config, limits
+        self.workers, self.rank, self.world, self.pinned = workers, rank, world, pinned
 
     def __call__(self, position: dict[str, Any] | None = None) -> Iterator[tuple[Batch, dict[str, Any]]]:
         """The batches after a position, each with the position after it; without end if the samples have none.
 
-        Raises BadCheckpoint for a position of another split; while iterating, BadInput where no sample can be used,
-        TrainingFailed where a worker was killed, and whatever else than an OcrError a sample raises.
+        Raises BadCheckpoint for a position of another split or of other samples; while iterating, BadInput where no
+        sample can be used, TrainingFailed where a worker was killed, and what a sample raises other than an OcrError.
         """
         batches = self._batches(self._state(position))
         return _ahead(batches) if self.workers else batches
 
+    @property
+    def _end(self) -> int | None:
+        return len(self.samples) if isinstance(self.samples, Sized) else None
+
+    @property
+    def _identity(self) -> str | None:
+        told: str | None = getattr(self.samples, "identity", None)
+        return told if told is not None or self._end is None else f"{self._end} samples"
+
     def _state(self, position: dict[str, Any] | None) -> _State:
+        identity = self._identity
         if position is None:
-            return _State(self.rank)
-        try:
-            state = _State(int(position["next"]), sorted(map(int, position["waiting"])), Counter(position["dropped"]))
-        except (LookupError, TypeError, ValueError) as error:
-            raise BadCheckpoint(
-                f"the data position {position!r:.80} is none: expected what this loader gave"
-            ) from error
-        if any(index % self.world != self.rank for index in (state.next, *state.again)):
+            return _State(self.rank, identity)
+        if not _sound(position) or (self._end is not None and position["next"] >= self._end + self.world):
+            raise BadCheckpoint(f"the data position {position!r:.80} is none: expected what this loader gave")
+        waiting = sorted(position["waiting"])
+        if any(index % self.world != self.rank for index in (position["next"], *waiting)):
             raise BadCheckpoint(f"the data position is not of process {self.rank} of {self.world}: train with as many")
-        return state
+        if position.get("data", identity) != identity:
+            raise BadCheckpoint(
+                f"the data position is one in other samples ({position['data']!r:.40}, these are {identity!r}): go on "
+                "with the same --data, seed and --workers, or begin anew in another folder"
+            )
+        return _State(position["next"], identity, waiting, Counter(position["dropped"]))
 
     def _batches(self, state: _State) -> Generator[tuple[Batch, dict[str, Any]], None, None]:
-        buckets = Buckets(self.budget, self.rows, self.waiting, OLDEST * self.waiting * self.world)
-        pinned = torch.cuda.is_available()
+        buckets = Buckets(self.limits, self.world)
         failed, made = 0, state.next != self.rank
-        end = len(self.samples) if isinstance(self.samples, Sized) else None
-        indices = range(state.next, end, self.world) if end is not None else count(state.next, self.world)
+        indices = count(state.next, self.world) if self._end is None else range(state.next, self._end, self.world)
         for index, outcome in self._outcomes(chain(list(state.again), indices)):
             if isinstance(outcome, _Dropped):
                 state.taken(index, self.world)
@@ -153,19 +144,19 @@ class Loader:
                 continue
             failed, made = 0, True
             for full in buckets.before(index, outcome):
-                yield combined(full, self.tokenizer.pad, pinned=pinned), state.position(buckets)
+                yield combined(full, self.tokenizer.pad, pinned=self.pinned), state.position(buckets)
             state.taken(index, self.world)
             for full in buckets.add(index, outcome):
-                yield combined(full, self.tokenizer.pad, pinned=pinned), state.position(buckets)
+                yield combined(full, self.tokenizer.pad, pinned=self.pinned), state.position(buckets)
         if failed and not made:
             raise BadInput(f"none of {failed} samples could be used; the last one: {outcome}")
         for full in buckets.rest():
-            yield combined(full, self.tokenizer.pad, pinned=pinned), state.position(buckets)
+            yield combined(full, self.tokenizer.pad, pinned=self.pinned), state.position(buckets)
 
     def _outcomes(self, indices: Iterable[int]) -> Iterator[tuple[int, Prepared | _Dropped]]:
         """Each of the samples, prepared or dropped, in order."""
         if not self.workers:
-            work = _Work(self.samples, self.tokenizer.inner, self.config, self.tokens)
+            work = _Work(self.samples, self.tokenizer, self.config, self.limits.tokens)
             for index in indices:
                 yield index, work.outcome(index)
             return
@@ -175,7 +166,7 @@ class Loader:
         context.set_forkserver_preload(["__main__", __name__])
         room = (MOST_TILES + 1) * 3 * self.config.encoder.side**2
         slots = context.RawArray(ctypes.c_uint8, (self.workers * _AHEAD + 1) * room)
-        work = _Work(self.samples, self.tokenizer.inner, self.config, self.tokens, slots, room)
+        work = _Work(self.samples, self.tokenizer, self.config, self.limits.tokens, slots, room)
         loaded = DataLoader(
             work,
             sampler=_Tasks(indices, self.workers * _AHEAD + 1),
@@ -198,6 +189,8 @@ class _State:
 
     next: int
     """The number of the next sample that has never waited."""
+    data: str | None
+    """What the samples are."""
     again: list[int] = field(default_factory=list)
     """Those that waited at the position that was given, and are still to be prepared again."""
     dropped: Counter[str] = field(default_factory=Counter)
@@ -209,7 +202,20 @@ class _State:
             self.next = index + world
 
     def position(self, buckets: Buckets) -> dict[str, Any]:
-        return {"next": self.next, "waiting": sorted([*self.again, *buckets]), "dropped": dict(self.dropped)}
+        waiting = sorted([*self.again, *buckets])
+        return {"next": self.next, "waiting": waiting, "dropped": dict(self.dropped), "data": self.data}
+
+
+def _sound(position: Any) -> bool:
+    """Whether it has all that a position has, of the right kinds."""
+    if not isinstance(position, dict):
+        return False
+    last, waiting, dropped = position.get("next"), position.get("waiting"), position.get("dropped")
+    if not (type(last) is int and last >= 0 and isinstance(waiting, list) and isinstance(dropped, dict)):
+        return False
+    if any(type(number) is not int or number < 0 for number in (*waiting, *dropped.values())):
+        return False
+    return len({*waiting}) == len(waiting) and all(number < last for number in waiting)
 
 
 @dataclass(frozen=True)
@@ -228,39 +234,39 @@ _Sent = tuple[int, Prepared | _Dropped, list[tuple[int, ...]], int]
 """A sample's number, what became of it, and where its views are: their shapes, and where the first one begins."""
 
 
+@dataclass
 class _Work(Dataset[tuple[int, list[_Sent]]]):
     """What workers do. Views come back in memory that all processes share, in as many slots as are needed at once."""
 
-    def __init__(
-        self,
-        samples: Samples,
-        inner: tokenizers.Tokenizer,
-        config: GOTConfig,
-        tokens: int,
-        slots: ctypes.Array[ctypes.c_uint8] | None = None,
-        room: int = 0,
-    ) -> None:
-        self._made_of = samples, inner, config, tokens, slots, room
-        self._samples, self._config, self._tokens = samples, config, tokens
-        self._tokenizer = Tokenizer(inner)
-        self._slots = np.frombuffer(memoryview(slots), np.uint8).reshape(-1, room) if slots else None
+    samples: Source
+    tokenizer: Tokenizer
+    config: GOTConfig
+    tokens: int
+    memory: ctypes.Array[ctypes.c_uint8] | None = None
+    room: int = 0
+    """The bytes of a slot."""
 
-    def __reduce__(self) -> Any:
-        """Made anew in a worker: a pickled tokenizer forgets that names of special tokens are plain text."""
-        return _Work, self._made_of
+    @cached_property
+    def slots(self) -> np.ndarray:
+        """The memory, a row for each slot."""
+        assert self.memory is not None
+        return np.frombuffer(memoryview(self.memory), np.uint8).reshape(-1, self.room)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the array, whose copy would be memory of its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "slots"}
 
     def outcome(self, index: int) -> Prepared | _Dropped:
         """The sample of that number, prepared, or why it isn't."""
         try:
-            return prepare(self._samples[index], self._tokenizer, self._config, self._tokens)
+            return prepare(self.samples[index], self.tokenizer, self.config, self.tokens)
         except OcrError as error:
             return _Dropped(index, type(error).__name__, str(error))
 
     def __getitem__(self, task: tuple[int, list[int]]) -> tuple[int, list[_Sent]]:
         """A slot, and what became of some samples; of views that have no room in it, the arrays themselves."""
-        assert self._slots is not None
         slot, indices = task
-        memory, end, sent = self._slots[slot], 0, list[_Sent]()
+        memory, end, sent = self.slots[slot], 0, list[_Sent]()
         for index in indices:
             outcome, start, shapes = self.outcome(index), end, list[tuple[int, ...]]()
             if isinstance(outcome, Prepared) and end + sum(view.size for view in outcome.views) <= len(memory):
@@ -278,11 +284,10 @@ class _Work(Dataset[tuple[int, list[_Sent]]]):
         """What became of a sample, with its own copy of the views in the slot."""
         if isinstance(outcome, _Dropped) or not shapes:
             return outcome
-        assert self._slots is not None
         views = []
         for shape in shapes:
             size = int(np.prod(shape))
-            views.append(self._slots[slot, start : start + size].reshape(shape).copy())
+            views.append(self.slots[slot, start : start + size].reshape(shape).copy())
             start += size
         return replace(outcome, views=tuple(views))
 
@@ -312,13 +317,22 @@ def _unchanged(outcomes: T) -> T:
 def _begin(worker: int) -> None:
     """Workers are as many as there are cores: none of their libraries is to use more than one. torch sees to itself.
 
-    Ctrl-C is for the process that started them: it ends them.
+    Ctrl-C is for the process that started them: it ends them. If that one is killed, they end by themselves: the server
+    that forked them, which torch watches, goes on as long as they do.
     """
+    Thread(target=_end_with_parent, name="parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["OPENCV_FOR_THREADS_NUM"] = "1"  # where it is imported later
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(0)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent, "a worker was started by another process"
+    parent.join()
+    os._exit(1)
 
 
 def _told(loaded: Iterable[T]) -> Iterator[T]:

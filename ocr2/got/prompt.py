@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ocr2.errors import BadCheckpoint, BadPrompt
 
@@ -66,6 +66,10 @@ class Tokenizer:
         """How many tokens there are, special ones included."""
         self._added = inner.get_added_tokens_decoder()
         self._spelled_out = inner.token_to_id("<0x0A>") is not None  # bytes have names, other tokens are plain text
+
+    def __reduce__(self) -> Any:
+        """Made anew of what was pickled: the library forgets then that names of special tokens are plain text."""
+        return type(self), (self.inner,)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
