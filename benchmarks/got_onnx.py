@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from got_precision import NANO, small_tokenizer
+from got_precision import NANO
 
 from ocr2.got import checkpoint
 from ocr2.got.config import PRESETS
+from ocr2.got.load import WEIGHTS
 from ocr2.got.model import GOT
 from ocr2.got.onnx import OnnxRunner, export
+from ocr2.got.prompt import Tokenizer
 from ocr2.got.runner import TorchRunner
 
 if TYPE_CHECKING:
@@ -39,9 +41,10 @@ def engines(model: GOT, folder: Path, threads: int) -> tuple[dict[str, TorchRunn
     """The runners, and the bytes of each."""
     runners: dict[str, TorchRunner | OnnxRunner] = {ENGINES[0]: TorchRunner(model)}
     sizes = {ENGINES[0]: sum(parameter.numel() * 4 for parameter in model.parameters())}
+    tokenizer = Tokenizer.load(WEIGHTS / "nano")
     for name in ENGINES[1:]:
         place = folder / name.replace(" ", "-")
-        export(model, place, small_tokenizer(), name.split()[1])
+        export(model, place, tokenizer, name.split()[1])
         runners[name] = OnnxRunner(place, model.config, threads)
         sizes[name] = sum(path.stat().st_size for path in place.glob("*.onnx"))
     return runners, sizes

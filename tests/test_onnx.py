@@ -282,18 +282,18 @@ def test_the_same_model_is_the_same_bytes(models: dict[str, GOT], folder: Path, 
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
 
 
-def test_an_older_export_is_replaced_or_stays(
-    models: dict[str, GOT], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Full:
+    """A tokenizer that there is no space for."""
+
+    def save(self, folder: Path) -> None:
+        assert {path.name for path in folder.iterdir()} == {"config.json", "encoder.onnx", "decoder.onnx"}
+        raise OSError(28, "No space left on device")
+
+
+def test_an_older_export_is_replaced_or_stays(models: dict[str, GOT], folder: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    full = OSError(28, "No space left on device")
-
-    def write(path: Path, content: bytes) -> int:
-        raise full
-
-    with monkeypatch.context() as patch, pytest.raises(BadOutput, match="No space left"):
-        patch.setattr(Path, "write_bytes", write)
-        export(models["nano"], folder, TOKENIZER, "fp32")
+    with pytest.raises(BadOutput, match="No space left"):
+        export(models["nano"], folder, Full(), "fp32")  # type: ignore[arg-type]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
     export(models["square"], folder, TOKENIZER, "fp32")
@@ -334,6 +334,11 @@ def changed(folder: Path, **values: Any) -> None:
         ({"decoder__ahead": 0}, "has the outputs"),
         ({"encoder__square": True}, r"input views is .*: expected .*512, 512\]"),
         ({"encoder__width": "wide"}, "EncoderConfig width='wide'"),
+        ({"decoder__layers": 1024}, r"has the inputs .*: expected .*keys\.2"),
+        ({"decoder__layers": 10**7}, "decoder layers=10000000: expected 1 to 1,024"),
+        ({"decoder__kind": []}, r"decoder kind \[\] is unknown"),
+        ({"context": 10**15}, "context=1000000000000000: expected 1 to 1,048,576"),
+        ({"encoder__side": 64 * 10**7}, "encoder side=640000000: expected 64 to 16,384"),
         ({"image_token": 5}, "<imgpad> is token"),
     ],
 )
@@ -342,6 +347,27 @@ def test_a_config_that_does_not_fit(folder: Path, values: dict[str, Any], said: 
     with pytest.raises(BadCheckpoint, match=said) as error:
         loading.load(str(folder), 1)
     assert str(folder) in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", "5", '{"detector": {}}', "[" * 99999, None])
+def test_a_config_that_is_none_beside_graphs(folder: Path, content: str | None) -> None:
+    """The graphs tell what the folder is."""
+    path = folder / "config.json"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    assert loading.is_got(str(folder))
+    with pytest.raises(BadCheckpoint, match="copy or export the model again") as error:
+        reader.load(folder, 1)
+    assert str(error.value).startswith(f"{path} ")
+    (folder / "decoder.onnx").unlink()
+    assert described(folder) is None
+
+
+@pytest.mark.parametrize("record", [{"format": "ocr2"}, {"model_type": "got_ocr2"}])
+def test_graphs_beside_weights_of_another_layout(folder: Path, record: dict[str, str]) -> None:
+    (folder / "config.json").write_text(json.dumps(record))
+    assert described(folder) is None
 
 
 @pytest.mark.parametrize("part", ["encoder.onnx", "decoder.onnx"])
@@ -358,6 +384,26 @@ def test_damaged_and_foreign_graphs(folder: Path, part: str) -> None:
     path.unlink()
     with pytest.raises(BadCheckpoint, match=f"{path} can't be read"):
         loading.load(str(folder), 1)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "said"),
+    [
+        ("encoder.onnx", b"LayerNormalization", "can't be loaded"),
+        ("encoder.onnx", b"height", "has an input with a damaged name"),
+        ("decoder.onnx", b"wanted", "has an input with a damaged name"),
+        ("decoder.onnx", b"logits", "has an output with a damaged name"),
+    ],
+)
+def test_names_that_are_no_text(
+    folder: Path, part: str, name: bytes, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing but the error tells of them: stdout is for what was read."""
+    path = folder / part
+    path.write_bytes(path.read_bytes().replace(name, b"\xe7" + name[1:]))
+    with pytest.raises(BadCheckpoint, match=f"{path} {said}"):
+        loading.load(str(folder), 1)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_graphs_that_only_look_right(folder: Path, models: dict[str, GOT], tmp_path: Path) -> None:
@@ -384,13 +430,12 @@ def test_weights_in_other_files_are_refused(folder: Path, place: str) -> None:
         loading.load(str(folder), 1)
 
 
-def test_products_of_bytes_are_exact(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products_of_bytes_are_exact(folder: Path) -> None:
     """Where a processor would overflow, onnxruntime takes another way, and the answers are the same."""
     assert not (multiplies_bytes() and exported.overflows())
     asked = questions(NANO, [5, 30], limit=20)
     usual = answers(runner(folder, NANO), asked, 2)
-    monkeypatch.setattr(exported, "overflows", lambda: True)
-    careful = answers(runner(folder, NANO), asked, 2)
+    careful = answers(OnnxRunner(folder, NANO, 1, careful=True), asked, 2)
     assert {n: answer.ids for n, answer in careful.items()} == {n: answer.ids for n, answer in usual.items()}
 
 
@@ -411,6 +456,17 @@ def test_it_reads_without_torch(folder: Path, tmp_path: Path, title: Any) -> Non
     assert done.returncode == 0, done.stderr
     expected = reader.load(folder, 1).read(tmp_path / "page.png").text
     assert json.loads(done.stdout)[0]["text"] == expected != ""
+
+
+def test_a_card_may_lie_beside(models: dict[str, GOT], folder: Path, ocr2: Callable[..., Ran], title: Any) -> None:
+    """It is read, and not thrown away by another export."""
+    title.save(folder.parent / "page.png")
+    alone = ocr2("read", folder.parent / "page.png", "--model", folder)
+    (folder / "README.md").write_text("# Mine")
+    ran = ocr2("read", folder.parent / "page.png", "--model", folder)
+    assert (ran.status, ran.out) == (0, alone.out)
+    with pytest.raises(BadOutput, match=r"holds README\.md"):
+        export(models["nano"], folder, TOKENIZER)
 
 
 def test_precision_and_device_are_the_folders(folder: Path, ocr2: Callable[..., Ran], tmp_path: Path) -> None:

@@ -356,9 +356,8 @@ def _whole(folder: Path) -> Iterator[Path]:
     folder = Path(os.path.realpath(folder))
     part, old = _beside(folder, "part"), _beside(folder, "old")
     try:
-        if folder.exists():
-            _check_replaceable(folder)
-        elif old.exists():  # a save was killed between its last two steps
+        check_replaceable(folder)
+        if not folder.exists() and old.exists():  # a save was killed between its last two steps
             os.rename(old, folder)
         shutil.rmtree(part, ignore_errors=True)  # of a save that was killed
         part.mkdir(parents=True)
@@ -381,9 +380,9 @@ def _whole(folder: Path) -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _check_replaceable(folder: Path) -> None:
-    """Raises BadOutput where a folder holds anything that isn't a model's: it would be gone."""
-    names = sorted(path.name for path in folder.iterdir())
+def check_replaceable(folder: Path) -> None:
+    """Raises BadOutput where a folder is there and holds anything that isn't a model's: it would be gone."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     foreign = [name for name in names if not _OURS.fullmatch(name)]
     if not foreign and names:
         try:

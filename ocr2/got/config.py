@@ -44,14 +44,18 @@ class EncoderConfig:
     eps: float = 1e-6
 
     def __post_init__(self) -> None:
+        _bounded("encoder", self)
         _divides("encoder", heads=self.heads, width=self.width)
         _one_of("stem", self.stem, "patch", "conv")
         _one_of("positions", self.positions, "relative", "rotary")
-        if not all(0 <= layer < self.layers for layer in self.global_layers):
-            raise BadCheckpoint(f"encoder global_layers={self.global_layers}: expected some of 0 to {self.layers - 1}")
+        layers = self.global_layers
+        if len(layers) > self.layers or not all(0 <= layer < self.layers for layer in layers):
+            raise BadCheckpoint(f"encoder global_layers={layers!r:.80}: expected some of 0 to {self.layers - 1}")
+        if len(self.out) != 2:
+            raise BadCheckpoint(f"encoder out={self.out!r:.80}: expected two numbers, one for each of two convolutions")
         if self.pool not in (1, 2, 4):
             raise BadCheckpoint(f"encoder pool={self.pool}: expected 1, 2 or 4, as a view is 4, 8, … patches wide")
-        if self.side % STRIDE or self.side < STRIDE:
+        if self.side % STRIDE:
             raise BadCheckpoint(f"encoder side={self.side}: expected a multiple of {STRIDE} pixels")
         if self.positions == "relative" and not (self.square and self.pool == 1):
             raise BadCheckpoint("encoder positions='relative' are learned for square views and pool=1: use 'rotary'")
@@ -85,10 +89,9 @@ class DecoderConfig:
     """How many further tokens are guessed with each next one, by a head each: verified, they are an answer sooner."""
 
     def __post_init__(self) -> None:
+        _bounded("decoder", self)
         _divides("decoder", heads=self.heads, width=self.width)
         _divides("decoder", kv_heads=self.kv_heads, heads=self.heads)
-        if self.ahead < 0:
-            raise BadCheckpoint(f"decoder ahead={self.ahead}: expected 0 tokens or more")
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class OPTConfig:
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
+        _bounded("decoder", self)
         _divides("decoder", heads=self.heads, width=self.width)
 
     @property
@@ -132,6 +136,7 @@ class GOTConfig:
     """Training keeps each layer's input only and computes the rest again: less memory, a third more time."""
 
     def __post_init__(self) -> None:
+        _bounded("the model's", self)
         if not 0 <= self.image_token < self.decoder.vocabulary:
             raise BadCheckpoint(f"image_token={self.image_token} is not in the vocabulary of {self.decoder.vocabulary}")
         if isinstance(self.decoder, OPTConfig) and self.context > self.decoder.positions:
@@ -150,8 +155,8 @@ class GOTConfig:
         encoder, decoder = _mapping(rest.pop("encoder", {}), "encoder"), _mapping(rest.pop("decoder", {}), "decoder")
         kind = decoder.pop("kind", "qwen2")
         kinds = {name: kind for kind, name in _KINDS.items()}
-        if kind not in kinds:
-            raise BadCheckpoint(f"decoder kind {kind!r} is unknown: expected {' or '.join(map(repr, kinds))}")
+        if not isinstance(kind, str) or kind not in kinds:
+            raise BadCheckpoint(f"decoder kind {kind!r:.80} is unknown: expected {' or '.join(map(repr, kinds))}")
         return filled(cls, rest | {"encoder": filled(EncoderConfig, encoder), "decoder": filled(kinds[kind], decoder)})
 
 
@@ -161,7 +166,7 @@ def filled(kind: type[T], record: dict[str, Any]) -> T:
     example = kind()
     for name, value in record.items():
         if name not in defaults:
-            raise BadCheckpoint(f"{kind.__name__} has no field {name!r}: expected {', '.join(defaults)}")
+            raise BadCheckpoint(f"{kind.__name__} has no field {name!r:.80}: expected {', '.join(defaults)}")
         like = getattr(example, name)
         if isinstance(like, tuple):
             fits = isinstance(value, (list, tuple)) and all(type(number) is int for number in value)
@@ -169,7 +174,7 @@ def filled(kind: type[T], record: dict[str, Any]) -> T:
             fits = type(value) is type(like) or (type(like) is float and type(value) is int)
             fits = fits or (name == "decoder" and type(value) in _KINDS)
         if not fits or (type(value) is int and value < (name not in _FROM_ZERO)):
-            raise BadCheckpoint(f"{kind.__name__} {name}={value!r}: expected something like {like!r}")
+            raise BadCheckpoint(f"{kind.__name__} {name}={value!r:.80}: expected something like {like!r}")
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in record.items()})
 
 
@@ -184,14 +189,30 @@ def _one_of(name: str, value: str, *known: str) -> None:
         raise BadCheckpoint(f"encoder {name}={value!r}: expected {' or '.join(map(repr, known))}")
 
 
+def _bounded(part: str, config: EncoderConfig | DecoderConfig | OPTConfig | GOTConfig) -> None:
+    """Raises BadCheckpoint for a number that no network has: a file's config may say anything."""
+    for name, (least, most) in _BOUNDS.items():
+        value = getattr(config, name, least)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not isinstance(number, str) and not least <= number <= most:  # nor is NaN
+                raise BadCheckpoint(f"{part} {name}={value!r:.80}: expected {least:,} to {most:,}")
+
+
 def _divides(part: str, **pair: int) -> None:
     (small, divisor), (large, dividend) = pair.items()
-    if divisor < 1 or dividend % divisor:
+    if dividend % divisor:
         raise BadCheckpoint(f"{part} {large}={dividend} is not a multiple of {small}={divisor}")
 
 
 _FROM_ZERO = ("image_token", "ahead")
 """The numbers that may be 0; all others are at least 1."""
+_BOUNDS: dict[str, tuple[float, float]] = {
+    **{"side": (STRIDE, 1 << 14), "window": (1, 1 << 10), "neck": (1, 1 << 16), "out": (1, 1 << 16)},
+    **{"width": (1, 1 << 16), "layers": (1, 1 << 10), "heads": (1, 1 << 10), "kv_heads": (1, 1 << 10)},
+    **{"mlp": (1, 1 << 20), "vocabulary": (1, 1 << 24), "positions": (1, 1 << 20), "context": (1, 1 << 20)},
+    **{"ahead": (0, 1 << 8), "eps": (1e-30, 1), "theta": (1, 10**12)},
+}
+"""The least and the most that a number may be: far beyond any model, and little enough to be gone through."""
 _KINDS: dict[type, str] = {DecoderConfig: "qwen2", OPTConfig: "opt"}
 
 PRESETS = {

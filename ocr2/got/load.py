@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr2.errors import BadCheckpoint, BadInput, ModelMissing
 from ocr2.got.engine import Engine
-from ocr2.got.onnx import OnnxRunner, described
+from ocr2.got.onnx import OnnxRunner, described, is_exported
 from ocr2.got.prompt import Tokenizer
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 NAMES = ("nano",)
 """The models known by name: GOT-nano, if this build of the package has its weights."""
+WEIGHTS = Path(__file__).parent.parent / "weights"
+"""The folders of the models that the package ships, by their names."""
 ROWS_CPU, ROWS_CUDA = 4, 128
 """Pages in flight. On a processor four cost little more than one, more save nothing; a GPU is idle with fewer."""
 CACHE_CPU = 3 << 30
@@ -33,6 +34,8 @@ def is_got(model: str) -> bool:
     folder = Path(model)
     if not folder.exists():
         return model.count("/") == 1 and not model.startswith((".", "/", "~")) and "\\" not in model
+    if is_exported(folder):
+        return True
     try:
         record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -40,25 +43,33 @@ def is_got(model: str) -> bool:
     return isinstance(record, dict) and ("model_type" in record or "format" in record)
 
 
-def load(model: str, threads: int | None = None, precision: str | None = None, device: str | None = None) -> Engine:
+def load(
+    model: str,
+    threads: int | None = None,
+    precision: str | None = None,
+    device: str | None = None,
+    *,
+    weights: Path = WEIGHTS,
+) -> Engine:
     """The engine for a model. By default on a GPU if there is one, in the precision that is fastest there.
 
     An exported folder is read on the processor, in the precision that it has. Raises BadCheckpoint where that isn't a
-    model, ModelMissing where it, torch or the hub is, BadInput for a device or precision that can't be had.
+    model, ModelMissing where it, torch or the hub is, BadInput for a device or precision that can't be had. `weights`
+    has the models that are known by name.
     """
-    model = str(named(model)) if model in NAMES else model
+    model = str(named(model, weights)) if model in NAMES else model
     if found := described(Path(model)):
         return _exported(Path(model), *found, threads, precision, device)
     return _on_torch(model, threads, precision, device)
 
 
-def named(model: str) -> Path:
+def named(model: str, weights: Path = WEIGHTS) -> Path:
     """The folder of a model that the package ships. Raises ModelMissing where this build has no weights for it."""
-    folder = Path(str(resources("ocr2") / "weights" / model))
+    folder = weights / model
     if not (folder / "config.json").is_file():
         raise ModelMissing(
-            f"--model {model}: this build of ocr2 has no weights for it: read with --model ppocr, or train it with "
-            f"ocr2 train {model}, then give the folder of what was trained"
+            f"--model {model}: this build of ocr2 has no weights for it: read with --model ppocr, or train it: "
+            f"ocr2 train {model} --data CORPORA --out OUT writes OUT/onnx, which is read with --model OUT/onnx"
         )
     return folder
 

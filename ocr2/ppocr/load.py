@@ -125,8 +125,8 @@ def read_config(folder: Path) -> PipelineConfig:
     if not path.is_file():
         raise BadCheckpoint(
             f"{folder} is not a model: expected one of the names {', '.join(NAMES)}, a folder with config.json, "
-            "detector.onnx and recognizer.onnx, or a GOT model: a folder with config.json and model.safetensors, or a "
-            "hub id such as stepfun-ai/GOT-OCR-2.0-hf"
+            "detector.onnx and recognizer.onnx, or a GOT model: nano, a folder with config.json and model.safetensors "
+            "(or encoder.onnx and decoder.onnx), or a hub id such as stepfun-ai/GOT-OCR-2.0-hf"
         )
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
