@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from ocr2.errors import BadInput, BadOutput, RendererMissing
@@ -18,13 +19,17 @@ from ocr2.files import whole
 from ocr2.stage import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
 
 class StepLog:
-    """A file of JSON lines, one for each step, in order; a step that is done again takes the place of what it was."""
+    """A file of JSON lines, one for each step, in order; a step that is done again takes the place of what it was.
+
+    A step is saved before it is logged: a run that is killed between the two goes on after that step, and its line is
+    missing, as is what TensorBoard would show of it.
+    """
 
     def __init__(self, path: str | Path) -> None:
         """Goes on with the file if it is there. Raises BadInput where that isn't such a file, BadOutput otherwise."""
@@ -138,7 +143,10 @@ def smooth(values: Sequence[float], share: float = 0.02) -> list[float]:
 
 
 class TensorBoard:
-    """What TensorBoard shows, in a folder: `tensorboard --logdir FOLDER`."""
+    """What TensorBoard shows, in a folder: `tensorboard --logdir FOLDER`.
+
+    Of a run that was resumed it shows no step twice: what an earlier run did from there on is no longer seen.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         """Raises RendererMissing where its package isn't installed, BadOutput where the folder can't be written."""
@@ -146,13 +154,25 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise RendererMissing("this is shown by TensorBoard: pip install tensorboard") from error
+        self._folder, self._make = folder, SummaryWriter
+        self._writer: Any = None
+        with self._writing():
+            os.makedirs(folder, exist_ok=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            self._writer: Any = SummaryWriter(str(folder))
+            yield
         except OSError as error:
-            raise BadOutput(f"{folder} can't be written ({error.strerror}): expected a folder") from error
+            raise BadOutput(
+                f"{self._folder} can't be written ({error.strerror}): expected a folder that is writable and has room"
+            ) from error
 
     def add(self, step: Step) -> None:
-        """Shows a step."""
+        """Shows a step. Raises BadOutput where the folder can't be written."""
+        if self._writer is None:
+            with self._writing():
+                self._writer = self._make(str(self._folder), purge_step=step.number)
         told = {"loss": step.loss, "rate": step.rate, "norm": step.norm, "memory": step.memory, "waited": step.waited}
         told |= {f"losses/{name}": loss for name, loss in step.losses.items()}
         told |= {"tokens per second": step.tokens_per_second, "dropped": sum(step.dropped.values())}
@@ -161,4 +181,5 @@ class TensorBoard:
 
     def close(self) -> None:
         """Writes what is left."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()

@@ -8,7 +8,8 @@ OcrError
 ├── BadCheckpoint   a model folder or weights file that isn't one
 ├── ModelMissing    a known model whose package isn't installed; the message names the command
 ├── RendererMissing a tool that draws or shows, whose package isn't installed; the message names the command
-└── TrainingFailed  a loss that isn't a number; the message names what was learned from
+└── TrainingFailed  a loss or gradient that isn't finite, or a worker process that ended; the message names what was
+                    learned from, or why such processes end
 """
 
 
@@ -45,4 +46,4 @@ class RendererMissing(OcrError):
 
 
 class TrainingFailed(OcrError):
-    """A loss that isn't a number."""
+    """A loss or gradient that isn't a finite number, or a worker process that has ended before its time."""

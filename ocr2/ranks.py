@@ -38,16 +38,15 @@ class Ranks:
     def join(cls, device: str | torch.device) -> Ranks:
         """The processes that `torchrun` started, once all have come to this point; else this one alone.
 
-        With "cuda", each takes the GPU of its own number. Raises BadInput where there is no such device.
+        With "cuda", each takes the GPU of its own number. That GPU is torch's current one from here on. Raises
+        BadInput, naming the devices that there are, where this one can't be trained on.
         """
-        device = torch.device(device)
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise BadInput(f"device {str(device)!r}: torch finds no GPU here; expected 'cpu', or a GPU and its driver")
-        if not dist.is_available() or not (dist.is_initialized() or int(os.environ.get("WORLD_SIZE", "1")) > 1):
-            return cls(0, 1, device)
-        if device.type == "cuda" and device.index is None:
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        several = dist.is_available() and (dist.is_initialized() or int(os.environ.get("WORLD_SIZE", "1")) > 1)
+        device = _device(device, int(os.environ.get("LOCAL_RANK", "0")) if several else None)
+        if device.type == "cuda":
             torch.cuda.set_device(device)
+        if not several:
+            return cls(0, 1, device)
         if not dist.is_initialized():
             # gloo for what is said, nccl for tensors: so nothing said has to wait for the GPU
             dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
@@ -71,9 +70,10 @@ class Ranks:
                 raise type(failed)(f"process {number}: {failed}")
 
     def spread(self, model: nn.Module) -> None:
-        """Each process keeps its part of each parameter of the first one's model: the rest comes when it is needed.
+        """Each process keeps its part of each parameter of the first one's model, and so does the optimizer.
 
-        The layers of a ModuleList come and go one by one; all else comes at once, and stays until the step is done.
+        The rest comes at once when the model is called, and goes when its gradient is known. Nothing comes or goes for
+        a layer by itself: all processes would have to call it equally often, and batches differ in that.
         """
         if self.world == 1:
             return
@@ -83,16 +83,19 @@ class Ranks:
         for tensor in (*model.parameters(), *model.buffers()):
             dist.broadcast(tensor.detach(), 0)
         mesh = init_device_mesh(self.device.type, (self.world,))
-        units = [layer for part in model.modules() if isinstance(part, nn.ModuleList) for layer in part]
-        for layer in reversed(units):  # those within others first
-            if next(layer.parameters(), None) is not None and not isinstance(layer, (nn.ModuleList, nn.ModuleDict)):
-                fully_shard(layer, mesh=mesh)
         fully_shard(model, mesh=mesh)
 
-    def hold_gradients(self, model: nn.Module, hold: bool) -> None:
-        """Whether gradients stay in their process for now: they are summed up with those of the step's last batch."""
-        if self.world > 1:
-            cast("FSDPModule", model).set_requires_gradient_sync(not hold)
+    def before_backward(self, model: nn.Module, last: bool) -> None:
+        """Gradients stay in their process until those of the step's last batch: then all processes' are summed up."""
+        if self.world == 1:
+            return
+        cast("FSDPModule", model).set_requires_gradient_sync(last)
+        if last:
+            for each in model.parameters():
+                if (
+                    each.requires_grad and each.grad is None
+                ):  # another process may have one, and sums take as many of all
+                    each.grad = torch.zeros_like(each)
 
     def copy(self, source: Tensor, target: Tensor) -> None:
         """Puts the first process's tensor, on a processor, into a tensor of all: what is spread takes its parts."""
@@ -106,6 +109,33 @@ class Ranks:
                 spread = cast("DTensor", target)
                 source = distribute_tensor(source, spread.device_mesh, spread.placements)
         target.copy_(source)
+
+
+def _device(device: str | torch.device, own: int | None) -> torch.device:
+    """The device, with its number; of those that have none it is `own`, or else torch's current one."""
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise BadInput(f"device {str(device)!r} is unknown to torch: expected 'cpu' or 'cuda'") from error
+    if found.type == "cpu":
+        return torch.device("cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = " or ".join(["'cpu'", *(f"'cuda:{n}'" for n in range(count))])
+    if found.type != "cuda":
+        raise BadInput(f"device {str(device)!r} is none to train on: expected {there}, which are here")
+    if not count:
+        raise BadInput(f"device {str(device)!r}: torch finds no GPU here; expected 'cpu', or a GPU and its driver")
+    number = found.index
+    if number is None:
+        number = torch.cuda.current_device() if own is None else own
+        if number >= count:
+            raise BadInput(
+                f"process {number} of this machine has no GPU of its own, for there are {count}: expected {count} "
+                "processes here at most; start fewer, or train on 'cpu'"
+            )
+    if number >= count:
+        raise BadInput(f"device {str(device)!r} isn't here: expected {there}")
+    return torch.device("cuda", number)
 
 
 def is_spread(tensor: Tensor) -> bool:

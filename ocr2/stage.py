@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from ocr2.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -88,25 +88,34 @@ class Stage:
     @classmethod
     def from_json(cls, record: object) -> Stage:
         """What `to_json` wrote. Raises BadInput, which names the first field that is wrong."""
-        known = {each.name: each for each in fields(cls)}
-        if not isinstance(record, dict):
-            raise BadInput(f"a stage is {record!r:.80}: expected an object with the fields {', '.join(known)}")
-        for name, value in record.items():
-            if name not in known:
-                raise BadInput(f"a stage has no field {name!r:.80}: expected {', '.join(known)}")
-            if not _fits(value, str(known[name].type)):
-                raise BadInput(f"a stage's {name} is {value!r:.80}: expected {known[name].type}")
-        for name, each in known.items():
-            if name not in record and each.default is MISSING and each.default_factory is MISSING:
-                raise BadInput(f"a stage lacks {name!r}: expected at least name, steps and rate")
-        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
+        checked = _checked("stage", fields(cls), record)
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in checked.items()}
         return cls(**values)
+
+
+def _checked(what: str, known: Sequence[Field[Any]], record: object) -> dict[str, Any]:
+    """The same record, which has all fields that must be and no others. Raises BadInput, naming the first wrong one."""
+    types = {each.name: str(each.type) for each in known}
+    least = [each.name for each in known if each.default is MISSING and each.default_factory is MISSING]
+    if not isinstance(record, dict):
+        raise BadInput(f"a {what} is {record!r:.80}: expected an object with the fields {', '.join(types)}")
+    for name, value in record.items():
+        if name not in types:
+            raise BadInput(f"a {what} has no field {name!r:.80}: expected {', '.join(types)}")
+        if not _fits(value, types[name]):
+            raise BadInput(f"a {what}'s {name} is {value!r:.80}: expected {types[name]}")
+    if lacking := [name for name in least if name not in record]:
+        raise BadInput(f"a {what} lacks {lacking[0]!r}: expected at least {', '.join(least)}")
+    return record
 
 
 def _fits(value: object, kind: str) -> bool:
     """Whether a value of a JSON record is of a field's type."""
-    if kind.startswith("Mapping"):
-        return isinstance(value, dict) and all(_number(amount) for amount in value.values())
+    if kind.startswith(("Mapping", "dict")):
+        whole = kind.endswith("int]")
+        return isinstance(value, dict) and all(
+            type(amount) is int if whole else _number(amount) for amount in value.values()
+        )
     if kind.startswith("tuple"):
         right = _number if "float" in kind else lambda part: isinstance(part, str)
         return isinstance(value, list) and all(map(right, value))
@@ -151,8 +160,5 @@ class Step:
 
     @classmethod
     def from_json(cls, record: object) -> Step:
-        """What `to_json` wrote. Raises BadInput."""
-        try:
-            return cls(**record)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise BadInput(f"{record!r:.80} is no step ({error}): expected the fields of a Step") from error
+        """What `to_json` wrote. Raises BadInput, which names the first field that is wrong."""
+        return cls(**_checked("step", fields(cls), record))

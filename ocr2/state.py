@@ -1,25 +1,28 @@
 """The state of a run of training on disk: one safetensors file, written whole or not at all, read number for number.
 
 Weights, their means, the optimizer's means of the gradient ("first") and of its square ("second"), each by the name of
-its parameter; in the file's metadata the stage, the step, and where each process stood in its data. Of random numbers
-there is nothing to keep: those of a step are drawn from the stage's seed and the number of the step.
+its parameter; in the file's metadata the stage, what else the run is about, the step, and where each process stood in
+its data. Of random numbers there is nothing to keep: those of a step are drawn from the stage's seed and the number of
+the step. Beside it is a file that is locked for as long as the run goes on.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import sys
 from collections import deque
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 
-from ocr2.errors import BadCheckpoint, BadOutput, OcrError
+from ocr2.errors import BadCheckpoint, BadInput, BadOutput, OcrError
 from ocr2.files import whole
 from ocr2.ranks import full
 
@@ -32,12 +35,16 @@ if TYPE_CHECKING:
     from ocr2.stage import Stage
 
 STATE = "state.safetensors"
+LOCK = ".lock"
 WEIGHTS, EMA, FIRST, SECOND = "weights/", "ema/", "first/", "second/"
 """What the names of tensors begin with, by what they are."""
 
+_log = logging.getLogger(__name__)
 _KEY = "ocr2"
 _MAY_CHANGE = ("every",)
 """The fields of a stage that don't change what comes out of it."""
+_SAID = 200
+"""The longest value that an error tells."""
 _PART = re.compile(r"\.[0-9a-f]{16}\.part")
 _DTYPES = {
     **{torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"},
@@ -56,22 +63,149 @@ class Progress:
     """As Stage.to_json has it."""
     positions: list[Any]
     """Where in its data each process stood after that step."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """What else must be the same when it is resumed."""
 
 
-def prepare(out: str | Path, ranks: Ranks) -> Path:
-    """Where the state of a run in that folder is kept. The folder is made; what a killed run had half written goes."""
-    error = None
+@dataclass(frozen=True)
+class Folder:
+    """Where a run keeps its state."""
+
+    path: Path
+    """The file."""
+    stage: Stage
+    about: dict[str, Any]
+    """What else must be the same when the run is resumed."""
+    ranks: Ranks
+
+    def save(self, tensors: Mapping[str, Tensor], step: int, position: Any) -> None:
+        """Writes the file, from the first process; one tensor at a time is gathered from all. Raises BadOutput in all.
+
+        `position` is where this process stands in its data.
+        """
+        progress = Progress(step, self.stage.to_json(), self.ranks.gather(position), self.about)
+        ordered = dict(sorted(tensors.items(), key=lambda item: -item[1].element_size()))  # so that each begins aligned
+        gathered = (full(tensor) for tensor in ordered.values())
+        error = None
+        if self.ranks.rank == 0:
+            try:
+                _write(self.path, _header(ordered, progress), gathered)
+            except OcrError as failed:
+                error = failed
+        deque(gathered, maxlen=0)  # what is left to do, after an error or in the other processes, is to take part
+        self.ranks.agree(error)
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> Progress | None:
+        """Fills the tensors as they were saved; None where nothing was. The first process reads, for all.
+
+        Raises BadCheckpoint, in all processes, for a file that is damaged or of another run. Then the tensors have not
+        been touched, unless the damage is among their numbers.
+        """
+        found, error = None, None
+        if self.ranks.rank == 0 and os.path.exists(self.path):
+            try:
+                with _reading(self.path) as file:
+                    found = _progress(self.path, file)
+                    self._check(found)
+                    _check_names(self.path, file, tensors)
+            except BadCheckpoint as failed:
+                error = failed
+        self.ranks.agree(error)
+        found = self.ranks.gather(found)[0]
+        if found:
+            _fill(self.path, tensors, self.ranks)
+        return found
+
+    def _check(self, found: Progress) -> None:
+        """Raises BadCheckpoint, naming the first difference, where that is another run's."""
+        anew = f"to start anew from its weights, give another --out and --init {self.path.parent / 'model'}"
+        there, here = (
+            {name: each[name] for name in each if name not in _MAY_CHANGE}
+            for each in (found.stage, self.stage.to_json())
+        )
+        if first := _difference(there, here, "stage") or _difference(found.about, self.about):
+            raise BadCheckpoint(
+                f"{self.path} is of a run that differs from this one in {first}: to go on, give what it was; {anew}"
+            )
+        if len(found.positions) != self.ranks.world:
+            raise BadCheckpoint(
+                f"{self.path} is of {len(found.positions)} processes, and this is {self.ranks.world}: to go on, start "
+                f"as many; {anew}"
+            )
+
+
+@contextmanager
+def opened(out: str | Path, stage: Stage, about: Mapping[str, Any] | None, ranks: Ranks) -> Iterator[Folder]:
+    """The folder of a run, which no other run can open meanwhile. What a killed run had half written goes.
+
+    Raises BadOutput where it can't be made or is in use, BadInput where `about` isn't what JSON has.
+    """
+    try:
+        plain = json.loads(json.dumps(dict(about or {}), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as failed:
+        raise BadInput(f"about={about!r:.200} ({failed}): expected plain values, as JSON has them") from failed
     path = Path(out) / STATE
-    if ranks.rank == 0:
+    error: BadOutput | None = None
+    with ExitStack() as stack:
+        if ranks.rank == 0:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_locked(path.parent))
+                for left in path.parent.iterdir():
+                    if _PART.fullmatch(left.name):
+                        left.unlink(missing_ok=True)
+            except OSError as failed:
+                error = BadOutput(f"{out} can't be written ({failed.strerror}): expected a folder, or a place for one")
+            except BadOutput as failed:
+                error = failed
+        ranks.agree(error)
+        yield Folder(path, stage, plain, ranks)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Where no other process locks the folder; the system unlocks it when this one ends, however it does.
+
+    Raises BadOutput where another does. Windows has no such locks: there it is locked by nobody.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for left in path.parent.iterdir():
-                if _PART.fullmatch(left.name):
-                    left.unlink(missing_ok=True)
-        except OSError as failed:
-            error = BadOutput(f"{out} can't be written ({failed.strerror}): expected a folder, or a place for one")
-    ranks.agree(error)
-    return path
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BadOutput(
+                f"{folder}: another run is using it: expected a folder for this run alone; wait until that one ends, "
+                "stop it, or give another --out"
+            ) from error
+        except OSError as error:  # as on some network's disks
+            _log.warning("%s can't be locked (%s): see to it that no other run uses it", folder, error.strerror)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _difference(old: Any, new: Any, name: str = "") -> str:
+    """The first difference of two plain values, as "data.lines: 1.0 → 2.0"; nothing where there is none."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old | new:
+            place = f"{name}.{key}" if name else key
+            if key not in new or key not in old:
+                known, other = ("nothing" if key not in each else _said(each[key]) for each in (old, new))
+                return f"{place}: {known} → {other}"
+            if first := _difference(old[key], new[key], place):
+                return first
+        return ""
+    return "" if old == new else f"{name}: {_said(old)} → {_said(new)}"
+
+
+def _said(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SAID else text[: _SAID - 1] + "…"
 
 
 def stored(model: nn.Module) -> dict[str, Tensor]:
@@ -79,21 +213,6 @@ def stored(model: nn.Module) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {name: parameter.detach() for name, parameter in model.named_parameters()}
     lasting = model.state_dict(keep_vars=True)
     return tensors | {name: buffer for name, buffer in model.named_buffers() if name in lasting}
-
-
-def save(path: Path, tensors: Mapping[str, Tensor], stage: Stage, step: int, position: Any, ranks: Ranks) -> None:
-    """Writes the file, from the first process; one tensor at a time is gathered from all. Raises BadOutput in all."""
-    progress = Progress(step, stage.to_json(), ranks.gather(position))
-    ordered = dict(sorted(tensors.items(), key=lambda item: -item[1].element_size()))  # so that each begins aligned
-    gathered = (full(tensor) for tensor in ordered.values())
-    error = None
-    if ranks.rank == 0:
-        try:
-            _write(path, _header(ordered, progress), gathered)
-        except OcrError as failed:
-            error = failed
-    deque(gathered, maxlen=0)  # what is left to do, after an error or in the other processes, is to take part
-    ranks.agree(error)
 
 
 def _write(path: Path, header: bytes, tensors: Iterable[Tensor]) -> None:
@@ -105,8 +224,7 @@ def _write(path: Path, header: bytes, tensors: Iterable[Tensor]) -> None:
 
 def _header(tensors: Mapping[str, Tensor], progress: Progress) -> bytes:
     """How a safetensors file begins: the length of a JSON object, and the object, which says where each tensor is."""
-    told = json.dumps({"step": progress.step, "stage": progress.stage, "positions": progress.positions})
-    header: dict[str, Any] = {"__metadata__": {_KEY: told}}
+    header: dict[str, Any] = {"__metadata__": {_KEY: json.dumps(asdict(progress))}}
     end = 0
     for name, tensor in tensors.items():
         start, end = end, end + tensor.numel() * tensor.element_size()
@@ -114,28 +232,6 @@ def _header(tensors: Mapping[str, Tensor], progress: Progress) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text
-
-
-def restore(path: Path, tensors: Mapping[str, Tensor], stage: Stage, ranks: Ranks) -> Progress | None:
-    """Fills the tensors as they were saved; None where nothing was. The first process reads, for all.
-
-    Raises BadCheckpoint, in all processes, for a file that is damaged or of another run. Then the tensors have not been
-    touched, unless the damage is among their numbers.
-    """
-    found, error = None, None
-    if ranks.rank == 0 and os.path.exists(path):
-        try:
-            with _reading(path) as file:
-                found = _progress(path, file)
-                _check_stage(path, found, stage.to_json(), ranks.world)
-                _check_names(path, file, tensors)
-        except BadCheckpoint as failed:
-            error = failed
-    ranks.agree(error)
-    found = ranks.gather(found)[0]
-    if found:
-        _fill(path, tensors, ranks)
-    return found
 
 
 def _fill(path: Path, tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
@@ -196,25 +292,10 @@ def _progress(path: Path, file: Any) -> Progress:
     """What the metadata says. Raises BadCheckpoint where it says nothing of a run."""
     with suppress(ValueError, TypeError, RecursionError):
         progress = Progress(**json.loads((file.metadata() or {}).get(_KEY, "{}")))
-        kinds = (type(progress.step), type(progress.stage), type(progress.positions))
-        if kinds == (int, dict, list) and progress.step > 0:
+        kinds = (type(progress.step), type(progress.stage), type(progress.positions), type(progress.about))
+        if kinds == (int, dict, list, dict) and progress.step > 0:
             return progress
     raise BadCheckpoint(f"{path} isn't the state of a run of training: expected a file that ocr2 train wrote")
-
-
-def _check_stage(path: Path, found: Progress, stage: dict[str, Any], world: int) -> None:
-    for name in (*stage, *found.stage):
-        there, here = found.stage.get(name), stage.get(name)
-        if there != here and name not in _MAY_CHANGE:
-            raise BadCheckpoint(
-                f"{path} is of a stage with {name}={there!r:.200}, and this one has {here!r:.200}: to go on, give the "
-                "same stage; to start anew from its weights, give them as the first ones and another folder for the run"
-            )
-    if len(found.positions) != world:
-        raise BadCheckpoint(
-            f"{path} is of {len(found.positions)} processes, and this is {world}: to go on, start as many; to start "
-            "anew from its weights, give them as the first ones and another folder for the run"
-        )
 
 
 def _check_names(path: Path, file: Any, tensors: Mapping[str, Tensor], names: set[str] | None = None) -> None:

@@ -1,6 +1,6 @@
 """The one loop that trains: a model, batches and a stage go in, a record of each step comes out.
 
-    for step in fit(model, batches, stage, "out/"):
+    for step in fit(model, batches, stage, "out/"):  # the model is on the device where it trains
         print(step.number, step.loss)
     weights("out/", model)                    # the weights' means, which are what ships
 
@@ -34,8 +34,10 @@ from ocr2.stage import Stage, Step
 from ocr2.state import weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from ocr2.state import Folder
 
 __all__ = ["Batch", "Batches", "Stage", "Step", "fit", "weights"]
 
@@ -77,24 +79,37 @@ def fit(
     stage: Stage,
     out: str | Path,
     *,
-    device: str | torch.device = "cpu",
     augment: Augment[B] | None = None,
-    seconds: float | None = None,
+    stop: Callable[[], bool] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Generator[Step, None, None]:
-    """Trains a model in its place, and yields each step when it is done; nothing where the stage was done before.
+    """Trains a model where it is, and yields each step when it is done; nothing where the stage was done before.
 
-    `model(batch)` answers with its losses by name, each a mean over the batch's `size` items. `augment` changes
-    batches on the device. After so many `seconds` the state is saved and that step was the last one.
+    `model(batch)` answers with its losses by name, each a mean over the batch's `size` items. Of several processes,
+    each has the model on a device of its own: `model.to(Ranks.join("cuda").device)`. `augment` changes batches on the
+    device. `stop` is asked at each step, in each process: where one says yes, that step is saved and is the last one.
+    `about`, plain values, is what else must be the same when the run is resumed: the model's config, the data.
 
     Raises TrainingFailed, with the origins of the batch, where a loss or gradient isn't a finite number: the weights
     are those of the step before, and what was last saved stays. Raises BadInput where the data ends before the steps
-    do, BadOutput where the state can't be saved, BadCheckpoint where what was saved is damaged or of another run.
+    do, or where the model's device is none to train on; BadOutput where the state can't be saved, or another run uses
+    the folder; BadCheckpoint where what was saved is damaged or of another run.
     """
-    until = time.monotonic() + (math.inf if seconds is None else seconds)
-    ranks = Ranks.join(device)
-    path = state.prepare(out, ranks)
-    learner: _Learner[B] = _Learner(model, stage, ranks)
-    kept, position = learner.restore(path)
+    ranks = Ranks.join(next((each.device for each in model.parameters()), "cpu"))
+    with state.opened(out, stage, about, ranks) as folder:
+        yield from _steps(_Learner(model, stage, ranks), batches, folder, augment, stop or (lambda: False))
+
+
+def _steps(
+    learner: _Learner[B],
+    batches: Batches[B],
+    folder: Folder,
+    augment: Augment[B] | None,
+    stop: Callable[[], bool],
+) -> Generator[Step, None, None]:
+    """What `fit` yields."""
+    stage, ranks = folder.stage, folder.ranks
+    kept, position = learner.restore(folder)
     if kept == stage.steps:
         return
     with _closing(batches(position)) as stream:
@@ -104,18 +119,18 @@ def fit(
                 taken, after = _take(stream, number, stage, ranks)
             except OcrError:
                 if number - 1 > kept:
-                    state.save(path, learner.tensors(), stage, number - 1, position, ranks)
+                    folder.save(learner.tensors(), number - 1, position)
                 raise
             waited = time.monotonic() - start
             learnt, norm = learner.learn(taken, number, augment)
-            told = ranks.gather(_Part(learnt, norm, waited, time.monotonic() >= until, _dropped(after)))
-            _check_finite(told, number, stage, f"{path} holds step {kept}" if kept else "nothing was saved yet")
+            told = ranks.gather(_Part(learnt, norm, waited, stop(), _dropped(after)))
+            _check_finite(told, number, stage, f"{folder.path} holds step {kept}" if kept else "nothing was saved yet")
             learner.step(number)
             position = after
             step = _step(number, stage, told, time.monotonic() - start, ranks.device)
-            last = number == stage.steps or any(part.late for part in told)
+            last = number == stage.steps or any(part.stop for part in told)
             if last or number % stage.every == 0:
-                state.save(path, learner.tensors(), stage, number, position, ranks)
+                folder.save(learner.tensors(), number, position)
                 kept = number
             yield step
             if last:
@@ -169,7 +184,7 @@ class _Part(NamedTuple):
     """The length of the whole gradient, the same in all."""
     waited: float
     """Seconds without data."""
-    late: bool
+    stop: bool
     """Whether this step is to be the last one of the run."""
     dropped: Counter[str]
 
@@ -178,7 +193,7 @@ class _Learner(Generic[B]):
     """A model that learns: what of it does, its mean, and the optimizer."""
 
     def __init__(self, model: nn.Module, stage: Stage, ranks: Ranks) -> None:
-        """The model goes to the processes' devices, in float32."""
+        """All of the model is in float32 from here on, and on the device of its first parameter."""
         self.model, self.stage, self.ranks = model, stage, ranks
         model.to(ranks.device, torch.float32)
         model.zero_grad()
@@ -207,9 +222,9 @@ class _Learner(Generic[B]):
             found |= {state.FIRST + name: moments["exp_avg"], state.SECOND + name: moments["exp_avg_sq"]}
         return found | {state.EMA + name: mean for name, mean in zip(self.learning, self.means, strict=False)}
 
-    def restore(self, path: Path) -> tuple[int, Any]:
+    def restore(self, folder: Folder) -> tuple[int, Any]:
         """Goes on from what was saved there, if anything: the last step, and where this process stood in its data."""
-        found = state.restore(path, self.tensors(), self.stage, self.ranks)
+        found = folder.restore(self.tensors())
         if found is None:
             return 0, None
         for each in self.learning.values():
@@ -224,9 +239,9 @@ class _Learner(Generic[B]):
         ranks, parts = self.ranks, []
         total = max(sum(ranks.gather(sum(batch.size for batch in batches))), 1)
         for n, batch in enumerate(batches):
-            ranks.hold_gradients(self.model, n + 1 < len(batches))
             with self._drawing(f"{self.stage.seed}/{number}/{n * ranks.world + ranks.rank}"):
                 losses, loss = self._losses(batch.to(ranks.device), augment)
+                ranks.before_backward(self.model, n + 1 == len(batches))
                 # what processes that share a model get is the mean of their gradients, and a sum is wanted
                 (loss * (batch.size * ranks.world / total)).backward()
             parts.append(({name: part.detach() for name, part in losses.items()}, loss.detach()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
@@ -73,6 +74,34 @@ class TestLines:
                 attempt(path)
         assert path.read_text(encoding="latin-1") == content
 
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"number": "1"}, "a step's number is '1': expected int"),
+            ({"number": 1.0}, "number is 1.0: expected int"),
+            ({"number": True}, "number is True: expected int"),
+            ({"loss": None}, "loss is None: expected float"),
+            ({"losses": 1.0}, "losses is 1.0: expected dict"),
+            ({"losses": {"next": "1"}}, "losses is {'next': '1'}: expected dict"),
+            ({"dropped": {"too long": 0.5}}, "dropped is {'too long': 0.5}: expected dict"),
+            ({"speed": 1}, "a step has no field 'speed'"),
+        ],
+    )
+    def test_lines_of_other_types(self, tmp_path: Path, change: dict[str, Any], words: str) -> None:
+        path = tmp_path / "steps.jsonl"
+        path.write_text("".join(json.dumps(step(n).to_json() | (change if n == 2 else {})) + "\n" for n in (1, 2)))
+        for attempt in (read, StepLog):
+            with pytest.raises(BadInput, match=r"steps\.jsonl, line 2 is no step of training") as failed:
+                attempt(path)
+            assert words in str(failed.value)
+
+    def test_numbers_that_are_none_are_still_numbers(self, tmp_path: Path) -> None:
+        path = tmp_path / "steps.jsonl"
+        with StepLog(path) as log:
+            log.add(step(1, math.inf))
+            log.add(step(2, 3))
+        assert [each.loss for each in read(path)] == [math.inf, 3]
+
     def test_places_that_cannot_be(self, tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="No such file"):
             read(tmp_path / "nothing")
@@ -136,3 +165,19 @@ class TestTensorBoard:
         (tmp_path / "file").write_text("")
         with pytest.raises(BadOutput, match="can't be written"):
             TensorBoard(tmp_path / "file" / "below")
+
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+    def test_steps_that_are_done_again(self, tmp_path: Path) -> None:
+        pytest.importorskip("tensorboard", reason="shows curves: pip install tensorboard")
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        for numbers, loss in ((range(1, 8), 1.0), (range(5, 7), 2.0)):
+            board = TensorBoard(tmp_path)
+            for n in numbers:
+                board.add(step(n, loss))
+            board.close()
+        TensorBoard(tmp_path).close()  # a stage that is done
+        events = EventAccumulator(str(tmp_path))
+        events.Reload()
+        seen = [(event.step, event.value) for event in events.Scalars("loss")]
+        assert seen == [(n, 1.0 if n < 5 else 2.0) for n in range(1, 7)]

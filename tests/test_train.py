@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
+import multiprocessing
 import os
 import random
 import resource
 import signal
-import subprocess
-import sys
-import textwrap
+import socket
 import time
+from contextlib import ExitStack, closing
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +25,16 @@ import pytest
 pytest.importorskip("torch", reason="training runs on torch: pip install 'ocr2[got]'")
 
 import torch
-from got_helpers import tiny_got
+from got_helpers import tiny_got, tiny_tokenizer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ocr2.errors import BadCheckpoint, BadInput, BadOutput, TrainingFailed
+from ocr2 import curves
+from ocr2.errors import BadCheckpoint, BadInput, BadOutput, OcrError, TrainingFailed
+from ocr2.got.batch import Batch
+from ocr2.got.model import GOT
+from ocr2.ranks import Ranks
 from ocr2.train import Stage, Step, fit, weights
 
 if TYPE_CHECKING:
@@ -73,7 +81,7 @@ class Model(nn.Module):
 
     def forward(self, batch: Toy) -> dict[str, Tensor]:
         x = self.embed(batch.letters)
-        for layer in self.layers:
+        for layer in self.called(batch):
             x = x + self.dropout(layer(x))
         x = self.layers2(x)
         self.types.add(x.dtype)
@@ -81,6 +89,16 @@ class Model(nn.Module):
         logits = self.head(x).float() * batch.weight
         next_ = nn.functional.cross_entropy(logits.flatten(0, 1), batch.letters.flatten())
         return {"next": next_, "size": logits.square().mean()}
+
+    def called(self, batch: Toy) -> nn.ModuleList:
+        return self.layers
+
+
+class Uneven(Model):
+    """One that doesn't call all of its layers, but as many as it has further rows to tell."""
+
+    def called(self, batch: Toy) -> nn.ModuleList:
+        return self.layers[: len(batch.letters) - 1]
 
 
 def batch(n: int) -> Toy:
@@ -96,15 +114,32 @@ def batches(position: Any, rank: int = 0, world: int = 1) -> Iterator[tuple[Toy,
         yield batch(n - world), {"next": n, "dropped": {"too long": n // 4}}
 
 
-def spoiled(at: int, weight: float) -> Any:
+def spoiled(at: int, weight: float, data: Any = batches) -> Any:
     """The same batches, but one of them is multiplied by something."""
 
     def give(position: Any) -> Iterator[tuple[Toy, Any]]:
-        for toy, after in batches(position):
+        for toy, after in data(position):
             n = after["next"] - 1
             yield (replace(toy, weight=torch.tensor(weight)) if n == at else toy), after
 
     return give
+
+
+def few(most: int, data: Any = batches) -> Any:
+    """The same batches up to a number of them."""
+
+    def give(position: Any) -> Iterator[tuple[Toy, Any]]:
+        for toy, after in data(position):
+            if after["next"] > most:
+                return
+            yield toy, after
+
+    return give
+
+
+def at_once() -> bool:
+    """Whether to stop: yes."""
+    return True
 
 
 def trained(out: Path, stage: Stage = STAGE, model: nn.Module | None = None, **options: Any) -> list[Step]:
@@ -310,7 +345,7 @@ def pages(position: int | None, rank: int = 0, world: int = 1) -> Iterator[tuple
         )
 
 
-READING = Stage("text", 6, 1e-3, ema=0.9, every=2, frozen=("encoder.layers.0",))
+READING = Stage("text", 4, 1e-3, ema=0.9, every=2, frozen=("encoder.layers.0",))
 
 
 def test_got_is_resumed_exactly(tmp_path: Path) -> None:
@@ -331,53 +366,58 @@ def test_got_is_resumed_exactly(tmp_path: Path) -> None:
     assert torch.equal(read.decoder.head.weight, saved(tmp_path / "cut")["ema/decoder.embed.weight"])
 
 
-CHILD = """
-import os, signal, sys
-sys.path.insert(0, {tests!r})
-import torch
-from pathlib import Path
-from ocr2.curves import StepLog
-from ocr2.train import fit
-from test_train import STAGE, Model, batches
-torch.set_num_threads(1)
-out = Path({out!r})
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-with StepLog(out.with_suffix(".jsonl")) as log:
-    for step in fit(Model(), batches, STAGE, out):
-        log.add(step)
-        {then}
-"""
+APART = multiprocessing.get_context("forkserver")
+"""Other processes, which have torch and this module from one that imports them once."""
+APART.set_forkserver_preload([__name__, "torch.distributed.fsdp"])
 
 
-def run(script: str, **values: object) -> int:
-    """The status of another process that runs it."""
-    tests = str(Path(__file__).parent)
-    code = textwrap.dedent(script).format(tests=tests, **values)
-    return subprocess.run(
-        [sys.executable, "-c", code], timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    ).returncode
+def status(*calls: tuple[Any, ...]) -> list[int | None]:
+    """How processes end that each make one of these calls, all at once."""
+    processes = [APART.Process(target=target, args=given, daemon=True) for target, *given in calls]
+    for process in processes:
+        process.start()
+    until = time.monotonic() + 200
+    for process in processes:
+        process.join(until - time.monotonic())
+    ended = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+    return ended
+
+
+def killed(out: Path, at: int, saving: bool) -> None:
+    """Trains until a step is done, or from there on until the next state is on disk but hasn't its name yet."""
+    torch.set_num_threads(1)
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with curves.StepLog(out.with_suffix(".jsonl")) as log:
+        for step in fit(Model(), batches, STAGE, out):
+            log.add(step)
+            if step.number == at and saving:
+                os.fsync = die
+            elif step.number == at:
+                die()
 
 
 def test_killed_and_resumed_is_never_killed(tmp_path: Path) -> None:
-    from ocr2 import curves
-
     torch.set_num_threads(1)
     truth = told(trained(tmp_path / "whole"))
     out = tmp_path / "out"
-    assert run(CHILD, out=str(out), then="if step.number == 6: os._exit(9)") == 9  # between two checkpoints
-    good = saved(out)
-    # resumed, and killed when the next state is on disk but hasn't its name yet
-    assert run(CHILD, out=str(out), then="if step.number == 7: os.fsync = lambda file: die()") == -signal.SIGKILL
+    assert status((killed, out, 6, False)) == [-signal.SIGKILL], "between two checkpoints"
+    good = (out / "state.safetensors").read_bytes()
+    assert status((killed, out, 7, True)) == [-signal.SIGKILL], "resumed, and killed again"
     assert len(list(out.glob(".*.part"))) == 1
-    assert same(saved(out), good)
+    assert (out / "state.safetensors").read_bytes() == good
+    assert metadata(out)["step"] == 4
     with curves.StepLog(out.with_suffix(".jsonl")) as log:
         for step in fit(Model(seed=8), batches, STAGE, out):
             log.add(step)
     assert told(curves.read(out.with_suffix(".jsonl"))) == truth
     assert same(saved(out), saved(tmp_path / "whole"))
     assert metadata(out) == metadata(tmp_path / "whole")
-    assert os.listdir(out) == ["state.safetensors"], "what the killed run left is gone"
+    assert set(os.listdir(out)) == {"state.safetensors", ".lock"}, "what the killed run left is gone"
 
 
 class TestResuming:
@@ -398,38 +438,86 @@ class TestResuming:
         assert trained(tmp_path, data=lambda position: pytest.fail("no data is needed")) == []
         assert (tmp_path / "state.safetensors").read_bytes() == before
 
-    def test_when_the_time_is_over(self, tmp_path: Path) -> None:
+    def test_stopped_where_it_is_asked_for(self, tmp_path: Path) -> None:
         whole = trained(tmp_path / "whole")
-        runs = [trained(tmp_path / "cut", seconds=0) for _ in range(10)]
+        asked = iter([False, False, True, *[True] * 7])
+        runs = [trained(tmp_path / "cut", stop=lambda: next(asked)) for _ in range(8)]
         assert told([step for steps in runs for step in steps]) == told(whole)
-        assert all(len(steps) == 1 for steps in runs)
+        assert [len(steps) for steps in runs] == [3, *[1] * 7]
+        assert list(asked) == [], "it is asked once for each step"
         assert same(saved(tmp_path / "cut"), saved(tmp_path / "whole"))
-        assert len(trained(tmp_path / "long", seconds=1000)) == 10
 
     def test_every_may_change(self, tmp_path: Path) -> None:
         trained(tmp_path / "whole")
-        trained(tmp_path / "cut", seconds=0)
+        trained(tmp_path / "cut", stop=at_once)
         trained(tmp_path / "cut", replace(STAGE, every=1))
         assert same(saved(tmp_path / "cut"), saved(tmp_path / "whole"))
 
     @pytest.mark.parametrize(
         ("change", "words"),
         [
-            ({"steps": 20}, "steps=10, and this one has 20: to go on, give the same stage; to start anew from its wei"),
-            ({"rate": 1e-3}, r"rate=0\.01, and this one has 0\.001"),
-            ({"ema": 0.0}, r"ema=0\.9, and this one has 0\.0"),
-            ({"frozen": ("embed",)}, r"frozen=\[\], and this one has \['embed'\]"),
-            ({"data": {"lines": 1.0}}, r"data=\{\}, and this one has \{'lines': 1\.0\}"),
-            ({"name": "other"}, "name='toy', and this one has 'other'"),
+            ({"steps": 20}, "stage.steps: 10 → 20"),
+            ({"rate": 1e-3}, "stage.rate: 0.01 → 0.001"),
+            ({"ema": 0.0}, "stage.ema: 0.9 → 0.0"),
+            ({"frozen": ("embed",)}, 'stage.frozen: [] → ["embed"]'),
+            ({"data": {"lines": 1.0}}, "stage.data.lines: nothing → 1.0"),
+            ({"name": "other"}, 'stage.name: "toy" → "other"'),
         ],
     )
     def test_another_stage(self, tmp_path: Path, change: dict[str, Any], words: str) -> None:
-        trained(tmp_path, seconds=0)
-        with pytest.raises(BadCheckpoint, match=words):
+        trained(tmp_path, stop=at_once)
+        with pytest.raises(BadCheckpoint) as failed:
             trained(tmp_path, replace(STAGE, **change))
+        assert f"is of a run that differs from this one in {words}: to go on, give what it was; " in str(failed.value)
+        assert str(failed.value).endswith(f"give another --out and --init {tmp_path / 'model'}")
+
+    @pytest.mark.parametrize(
+        ("now", "words"),
+        [
+            ({"config": {"width": 128, "heads": [2, 4]}, "data": ["a"]}, "config.width: 64 → 128"),
+            ({"config": {"width": 64, "heads": (2, 4, 8)}, "data": ["a"]}, "config.heads: [2, 4] → [2, 4, 8]"),
+            ({"config": {"width": 64, "heads": (2, 4)}, "data": ["ä"]}, 'data: ["a"] → ["ä"]'),
+            ({"config": {"width": 64, "heads": (2, 4)}}, 'data: ["a"] → nothing'),
+            ({"config": {"width": 64, "heads": (2, 4), "x": None}, "data": ["a"]}, "config.x: nothing → null"),
+            ({"config": "y" * 999, "data": ["a"]}, f'config: {{"width": 64, "heads": [2, 4]}} → "{"y" * 198}…'),
+            (None, 'config: {"width": 64, "heads": [2, 4]} → nothing'),
+        ],
+    )
+    def test_about_something_else(self, tmp_path: Path, now: Any, words: str) -> None:
+        about = {"config": {"width": 64, "heads": (2, 4)}, "data": ["a"]}
+        trained(tmp_path, stop=at_once, about=about)
+        before = (tmp_path / "state.safetensors").read_bytes()
+        with pytest.raises(BadCheckpoint) as failed:
+            trained(tmp_path, about=now)
+        assert f"differs from this one in {words}: to go on, give what it was" in str(failed.value)
+        assert (tmp_path / "state.safetensors").read_bytes() == before
+        assert metadata(tmp_path)["about"] == {"config": {"width": 64, "heads": [2, 4]}, "data": ["a"]}
+        assert len(trained(tmp_path, about=about)) == 9, "the same goes on"
+
+    @pytest.mark.parametrize("about", [{"x": math.nan}, {"x": {1, 2}}, {("x",): 1}])
+    def test_about_what_json_has_not(self, tmp_path: Path, about: Any) -> None:
+        with pytest.raises(BadInput, match=r"about=.*: expected plain values"):
+            trained(tmp_path, about=about)
+
+    def test_a_folder_that_is_in_use(self, tmp_path: Path) -> None:
+        whole = trained(tmp_path / "whole")
+        run = fit(Model(), batches, STAGE, tmp_path / "cut")
+        first = [next(run) for _ in range(3)]
+        part = tmp_path / "cut" / f".{'0' * 16}.part"
+        part.write_text("what the first run is about to save")
+        for _ in range(2):
+            with pytest.raises(BadOutput, match="cut: another run is using it: expected a folder for this run alone"):
+                trained(tmp_path / "cut")
+        assert part.exists()
+        first += [next(run)]
+        run.close()
+        rest = trained(tmp_path / "cut")
+        assert not part.exists(), "what is left of a run that is no more"
+        assert told(first + rest) == told(whole)
+        assert same(saved(tmp_path / "cut"), saved(tmp_path / "whole"))
 
     def test_another_model(self, tmp_path: Path) -> None:
-        trained(tmp_path, seconds=0)
+        trained(tmp_path, stop=at_once)
         less, wide = Model(), Model()
         del less.layers[2]
         wide.layers[1][0] = nn.Linear(6, 6, bias=False)
@@ -448,11 +536,13 @@ class TestResuming:
             trained(tmp_path, model=more)
 
     def test_another_number_of_processes(self, tmp_path: Path) -> None:
-        trained(tmp_path, seconds=0)
+        trained(tmp_path, stop=at_once)
         found = metadata(tmp_path)
         found["positions"] *= 2
         save_file(saved(tmp_path), tmp_path / "state.safetensors", {"ocr2": json.dumps(found)})
-        with pytest.raises(BadCheckpoint, match="is of 2 processes, and this is 1: to go on, start as many"):
+        with pytest.raises(
+            BadCheckpoint, match=r"is of 2 processes, and this is 1: to go on, start as many; .* --init"
+        ):
             trained(tmp_path)
 
 
@@ -475,6 +565,7 @@ class TestBadFiles:
             {"ocr2": "{"},
             {"ocr2": "[]"},
             {"ocr2": '{"step": "x", "stage": {}, "positions": []}'},
+            {"ocr2": '{"step": 1, "stage": {}, "positions": [null], "about": []}'},
         ):
             save_file({"x": torch.ones(2)}, path, content)
             with pytest.raises(BadCheckpoint, match="isn't the state of a run of training"):
@@ -491,7 +582,7 @@ class TestBadFiles:
 
     @pytest.mark.parametrize("name", ["weights/embed.weight", "second/layers.0.0.weight", "ema/layers2.bias"])
     def test_numbers_that_are_none(self, tmp_path: Path, name: str) -> None:
-        trained(tmp_path, seconds=0)
+        trained(tmp_path, stop=at_once)
         tensors = saved(tmp_path)
         tensors[name].view(-1)[-1] = math.nan
         save_file(tensors, tmp_path / "state.safetensors", {"ocr2": json.dumps(metadata(tmp_path))})
@@ -512,7 +603,7 @@ class TestBadFiles:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert (tmp_path / "cut" / "state.safetensors").read_bytes() == before
-        assert os.listdir(tmp_path / "cut") == ["state.safetensors"]
+        assert set(os.listdir(tmp_path / "cut")) == {"state.safetensors", ".lock"}
         assert told(trained(tmp_path / "cut")) == told(whole[4:])
 
     def test_places_that_cannot_be(self, tmp_path: Path) -> None:
@@ -554,7 +645,7 @@ class TestWeights:
         assert same(dict(model.state_dict()), dict(read.state_dict()))
 
     def test_another_model(self, tmp_path: Path) -> None:
-        trained(tmp_path, seconds=0)
+        trained(tmp_path, stop=at_once)
         with pytest.raises(BadCheckpoint, match=r"has no weights/"):
             weights(tmp_path, tiny_got())
 
@@ -599,15 +690,9 @@ class TestWhatGoesWrong:
         assert told(trained(tmp_path, model=model)) == told(trained(tmp_path / "plain"))
 
     def test_data_that_ends(self, tmp_path: Path) -> None:
-        def few(position: Any) -> Iterator[tuple[Toy, Any]]:
-            for toy, after in batches(position):
-                if after["next"] > 7:
-                    return
-                yield toy, after
-
         steps = []
         with pytest.raises(BadInput, match="the data of stage 'toy' ended after 7 of 10 steps"):
-            steps.extend(fit(Model(), few, STAGE, tmp_path))
+            steps.extend(fit(Model(), few(7), STAGE, tmp_path))
         assert metadata(tmp_path)["step"] == 7, "what was learned until then is kept"
         assert told(trained(tmp_path)) == told(trained(tmp_path / "whole"))[7:]
 
@@ -645,67 +730,135 @@ class TestWhatGoesWrong:
             trained(tmp_path, data=broken)
         assert metadata(tmp_path)["step"] == 6
 
-    def test_no_gpu(self, tmp_path: Path) -> None:
-        if torch.cuda.is_available():
-            pytest.skip("there is a GPU")
-        with pytest.raises(BadInput, match="torch finds no GPU here"):
-            trained(tmp_path, device="cuda")
+    def test_a_model_that_is_nowhere(self, tmp_path: Path) -> None:
+        with pytest.raises(BadInput, match="device 'meta' is none to train on: expected 'cpu'"):
+            trained(tmp_path, model=Model().to("meta"))
+        assert not list(tmp_path.iterdir())
+
+    def test_a_model_without_parameters(self, tmp_path: Path) -> None:
+        with pytest.raises(BadInput, match="freezes all of the model"):
+            trained(tmp_path, model=nn.Identity())
 
 
-TOGETHER = """
-import json, sys
-from functools import partial
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-import torch
-from dataclasses import replace
-from ocr2.errors import OcrError
-from ocr2.ranks import Ranks
-from ocr2.train import fit
-from got_helpers import tiny_got
-from test_train import READING, SHARED, Model, batches, pages, told
-torch.set_num_threads(1)
-out, ranks = Path({out!r}), Ranks.join("cpu")
-mine = partial(batches, rank=ranks.rank, world=2)
+class TestDevices:
+    """Which device a process takes, with as many GPUs as a test says there are."""
 
-def attempt(folder, data, stage=SHARED, most=99):
-    steps, failed, run = [], "", fit(Model(seed=ranks.rank), data, stage, out / folder)
-    try:
-        for step in run:
-            steps.append(step)
-            if len(steps) == most:
-                break
-    except OcrError as error:
-        failed = f"{{type(error).__name__}}: {{error}}"
-    run.close()
-    return [told(steps), failed]
+    @pytest.fixture
+    def chosen(self, monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
+        """Two GPUs, and those that were made torch's current one."""
+        devices: list[torch.device] = []
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+        monkeypatch.setattr(torch.cuda, "set_device", devices.append)
+        return devices
 
-def spoiled(position):
-    for toy, after in mine(position):
-        yield (replace(toy, weight=torch.tensor(float("nan"))) if after["next"] == 9 else toy), after
+    @pytest.mark.parametrize(("name", "number"), [("cuda:0", 0), ("cuda:1", 1), ("cuda", 1)])
+    def test_one_process(self, chosen: list[torch.device], name: str, number: int) -> None:
+        assert Ranks.join(name) == Ranks(0, 1, torch.device("cuda", number))
+        assert chosen == [torch.device("cuda", number)]
 
-def few(position):
-    for toy, after in mine(position):
-        if ranks.rank and after["next"] > 11:
-            return
-        yield toy, after
+    def test_the_processor_has_no_number(self, chosen: list[torch.device]) -> None:
+        assert [Ranks.join(name).device for name in ("cpu", "cpu:0", "cpu:3")] == [torch.device("cpu")] * 3
+        assert not chosen
 
-done = {{"whole": attempt("whole", mine), "cut": attempt("cut", mine, most=6), "resumed": attempt("cut", mine)}}
-done |= {{"spoiled": attempt("spoiled", spoiled), "few": attempt("few", few)}}
-learned = [step.loss for step in fit(tiny_got(), partial(pages, rank=ranks.rank, world=2), READING, out / "got")]
-done["got"] = [learned, ""]
-done["held"] = attempt("held", mine, replace(SHARED, accumulate=2, frozen=("layers.1",)))
-done["late"] = [len(list(fit(Model(), mine, SHARED, out / "late", seconds=0 if ranks.rank else None))), ""]
-full = out / "whole" / "state.safetensors"
-if ranks.rank == 0:
-    import os, resource
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-done["full"] = attempt("full", mine)
-if ranks.rank == 0:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**30, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-(out / f"{{ranks.rank}}.json").write_text(json.dumps(done))
-"""
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("cuda:2", "device 'cuda:2' isn't here: expected 'cpu' or 'cuda:0' or 'cuda:1'"),
+            ("cuda:9", "device 'cuda:9' isn't here"),
+            ("mps", "device 'mps' is none to train on: expected 'cpu' or 'cuda:0' or 'cuda:1'"),
+            ("meta", "device 'meta' is none to train on"),
+            ("xpu", "device 'xpu' is none to train on"),
+            ("gpu", "device 'gpu' is unknown to torch: expected 'cpu' or 'cuda'"),
+        ],
+    )
+    def test_devices_that_are_none(self, chosen: list[torch.device], name: str, words: str) -> None:
+        with pytest.raises(BadInput, match=words):
+            Ranks.join(name)
+        assert not chosen
+
+    def test_more_processes_than_gpus(self, chosen: list[torch.device], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WORLD_SIZE", "3")
+        monkeypatch.setenv("LOCAL_RANK", "2")
+        with pytest.raises(
+            BadInput, match=r"process 2 of this machine has no GPU of its own, for there are 2: .* fewer"
+        ):
+            Ranks.join("cuda")
+        assert not chosen
+
+    @pytest.mark.parametrize("name", ["cuda", "cuda:0"])
+    def test_no_gpu(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        with pytest.raises(BadInput, match=f"device '{name}': torch finds no GPU here"):
+            Ranks.join(name)
+
+
+def looking_ahead() -> GOT:
+    config = tiny_got().config
+    torch.manual_seed(0)
+    return GOT(replace(config, decoder=replace(config.decoder, ahead=2)))
+
+
+def uneven(position: int | None, rank: int = 0, world: int = 1) -> Iterator[tuple[Batch, int]]:
+    """Batches that call parts of GOT differently often: few labels and one run of views, then many labels and two."""
+    for n in range(rank if position is None else position, 100, world):
+        draw = torch.Generator().manual_seed(n)
+        rows, tokens, runs = ((2, 10, (2,)), (4, 551, (3, 1)))[n % 2]
+        ids = torch.randint(0, 256, (rows, tokens), generator=draw)
+        ids[:, 2:6] = tiny_tokenizer().image
+        labels = torch.where(torch.arange(tokens) >= 6, ids, -100)
+        views = [torch.randint(0, 256, (run, 3, 128, 128), generator=draw, dtype=torch.uint8) for run in runs]
+        batch = Batch(tuple(views), ids, labels, ("a page",) * rows)
+        assert batch.size == (8, 2180)[n % 2]
+        yield batch, n + world
+
+
 SHARED = replace(STAGE, losses={"size": 0.1})
+GLANCE = replace(READING, steps=2)
+
+
+def attempted(
+    model: nn.Module, out: Path, data: Any, stage: Stage = SHARED, most: int = 99, **options: Any
+) -> tuple[list[tuple[Any, ...]], str]:
+    """The steps that a copy of the model came through, at most so many, and what went wrong then."""
+    steps, failed = [], ""
+    try:
+        with closing(fit(deepcopy(model), data, stage, out, **options)) as run:
+            steps.extend(islice(run, most))
+    except OcrError as error:
+        failed = f"{type(error).__name__}: {error}"
+    return told(steps), failed
+
+
+def together(out: Path, rank: int, port: int) -> None:
+    """What one of two processes does, as `torchrun` starts them; what came of it is in a file of its number."""
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "LOCAL_RANK": str(rank)}
+    os.environ |= place | {"WORLD_SIZE": "2"}
+    torch.set_num_threads(1)
+    ranks = Ranks.join("cpu")
+    mine = partial(batches, rank=rank, world=2)
+    attempt = partial(attempted, Model(seed=rank))
+    done = {"whole": attempt(out / "whole", mine), "cut": attempt(out / "cut", mine, most=6)}
+    done |= {"resumed": attempt(out / "cut", mine), "spoiled": attempt(out / "spoiled", spoiled(8, math.nan, mine))}
+    done |= {"few": attempt(out / "few", few(11, mine) if rank else mine)}
+    done |= {"held": attempt(out / "held", mine, replace(SHARED, accumulate=2, frozen=("layers.1",)))}
+    done |= {"stopped": attempt(out / "stopped", mine, stop=lambda: rank == 1)}
+    done |= {"uneven": attempted(Uneven(seed=rank), out / "uneven", mine)}
+    done |= {"got": attempted(looking_ahead(), out / "got", partial(uneven, rank=rank, world=2), GLANCE)}
+    with ExitStack() as stack:
+        if rank == 0:
+            (out / "used").mkdir()
+            lock = stack.enter_context((out / "used" / ".lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        done |= {"used": attempt(out / "used", mine)}
+    if rank == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    done |= {"full": attempt(out / "full", mine)}
+    if rank == 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**30, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    (out / f"{rank}.json").write_text(json.dumps(done))
+    ranks.gather(None)
 
 
 def close(one: Any, other: Any) -> bool:
@@ -717,11 +870,10 @@ def close(one: Any, other: Any) -> bool:
 
 
 def test_two_processes_are_as_one(tmp_path: Path) -> None:
-    script = tmp_path / "together.py"
-    script.write_text(TOGETHER.format(tests=str(Path(__file__).parent), out=str(tmp_path)))
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    ran = subprocess.run(launch, timeout=200, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert status((together, tmp_path, 0, port), (together, tmp_path, 1, port)) == [0, 0]
     zero, one = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     alone = replace(SHARED, accumulate=2)
     truth = told(trained(tmp_path / "alone", alone))
@@ -740,11 +892,10 @@ def test_two_processes_are_as_one(tmp_path: Path) -> None:
     assert metadata(tmp_path / "whole")["positions"] == [{"next": 20 + n, "dropped": {"too long": 5}} for n in (0, 1)]
     assert close(zero["held"][0], told(trained(tmp_path / "four", replace(alone, accumulate=4, frozen=("layers.1",)))))
 
-    reading = [
-        step.loss for step in trained(tmp_path / "alone-got", replace(READING, accumulate=2), tiny_got(), data=pages)
-    ]
-    assert zero["got"][0] == pytest.approx(reading, rel=1e-4)
-    read = tiny_got()
+    assert close(zero["uneven"][0], told(trained(tmp_path / "alone-uneven", alone, Uneven())))
+    reading = trained(tmp_path / "alone-got", replace(GLANCE, accumulate=2), looking_ahead(), data=uneven)
+    assert [loss for _, _, loss, *_ in zero["got"][0]] == pytest.approx([step.loss for step in reading], rel=1e-4)
+    read = looking_ahead()
     weights(tmp_path / "got", read)
     assert torch.equal(read.decoder.head.weight, saved(tmp_path / "got")["ema/decoder.embed.weight"])
 
@@ -752,10 +903,11 @@ def test_two_processes_are_as_one(tmp_path: Path) -> None:
         assert "TrainingFailed: step 4 of stage 'toy': the loss is nan for a batch of batch 7" in failed["spoiled"][1]
         assert "ended after 5 of 10 steps" in failed["few"][1]
         assert len(failed["few"][0]) == 5
-        assert failed["late"][0] == 1, "one has no more time, and both stop"
+        assert len(failed["stopped"][0]) == 1, "one says so, and both stop"
         assert "BadOutput" in failed["full"][1]
+        assert "another run is using it" in failed["used"][1]
     assert metadata(tmp_path / "few")["step"] == 5
-    assert os.listdir(tmp_path / "full") == []
+    assert os.listdir(tmp_path / "full") == [".lock"]
 
     model = Model(seed=3)
     weights(tmp_path / "whole", model)
