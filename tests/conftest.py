@@ -14,6 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ocr2 import cli
+from ocr2.cli import read as verb
 from ocr2.reader import Reader
 from ocr2.types import Line, Page
 
@@ -57,11 +58,11 @@ def fake_run(
     resume: bool = False,
     pages: str | None = None,
     dpi: int = 20,
-) -> cli._Run:
+) -> verb._Run:
     """`ocr2 read INPUTS -o TO --to FORM` with that model."""
     with tqdm(total=0, disable=True) as bar:
-        run = cli._Run(Reader(model), "fake", cli._format(form, str(to)), pages, dpi, bar)
-        cli._read(run, [str(given) for given in inputs], str(to), resume)
+        run = verb._Run(Reader(model), "fake", verb._format(form, str(to)), pages, dpi, bar)
+        verb._read(run, [str(given) for given in inputs], str(to), resume)
     return run
 
 

@@ -27,7 +27,8 @@ from conftest import EXAMPLES, Fake, fake_run
 from PIL import Image
 from test_files import ENCRYPTED, pdf, png, sheets
 
-from ocr2 import cli
+import ocr2
+from ocr2.cli import read as verb
 from ocr2.files import pages
 from ocr2.journal import Journal
 
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 
 PAGE = EXAMPLES / "page.png"
 TITLE = "Region-based segmentation"
-WEIGHTS = Path(cli.__file__).parent / "weights" / "ppocr"
-COMMAND = [sys.executable, "-m", "ocr2.cli", "read"]
+WEIGHTS = Path(ocr2.__file__).parent / "weights" / "ppocr"
+COMMAND = [sys.executable, "-m", "ocr2", "read"]
 
 
 @pytest.fixture
@@ -201,7 +202,7 @@ def test_odd_names_in_every_output(ocr2: Command, tmp_path: Path, title: Image.I
     odd = Path(os.fsdecode(bytes(tmp_path) + b'/<&";\n\xff\xe6\xbc\xa2.png'))
     with open(odd, "wb") as file:
         title.save(file, "PNG")
-    for to in cli.FORMATS:
+    for to in verb.FORMATS:
         ran = ocr2("read", odd, "--to", to, "-o", tmp_path / "out")
         assert (ran.status, ran.err) == (0, [])
     records = json.loads((tmp_path / "out" / f"{odd.name}.json").read_bytes())
@@ -419,12 +420,12 @@ def check(to: str, document: bytes) -> None:
         assert [page.strip() for page in text_of(document)] == [TITLE]
 
 
-@pytest.mark.parametrize("to", cli.FORMATS)
+@pytest.mark.parametrize("to", verb.FORMATS)
 def test_formats(ocr2: Command, tmp_path: Path, good: Path, to: str) -> None:
     printed = ocr2("read", good, "--to", to)
     assert (printed.status, printed.err) == (0, [])
     check(to, printed.out)
-    out = tmp_path / f"out{cli.SUFFIXES[to]}"
+    out = tmp_path / f"out{verb.SUFFIXES[to]}"
     written = ocr2("read", good, "-o", out)
     assert (written.status, written.out, written.err) == (0, b"", [])
     check(to, out.read_bytes())
@@ -488,7 +489,7 @@ def test_which_result_is_whose(tmp_path: Path, title: Image.Image) -> None:
 def test_results_of_names_that_differ_in_case_only(tmp_path: Path) -> None:
     """They would be one file on some disks."""
     inputs = [str(tmp_path / name) for name in ("one/A.png", "two/a.PNG", "A/b.png", "a/B.png", "x/ß.png", "y/SS.png")]
-    names = [target.name for _, target in cli._targets(inputs, tmp_path / "out", ".txt")]
+    names = [target.name for _, target in verb._targets(inputs, tmp_path / "out", ".txt")]
     assert names == ["A.png.txt", "a.PNG-2.txt", "b.png.txt", "B.png-2.txt", "ß.png.txt", "SS.png-2.txt"]
 
 
@@ -507,8 +508,8 @@ def test_results_of_names_that_differ_in_case_only(tmp_path: Path) -> None:
 def test_what_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, folder: bool) -> None:
     (tmp_path / "there.pdf").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert cli._is_folder(output) is folder
-    assert cli._format(None, output) == ("text" if folder else cli._format(None, Path(output).name))
+    assert verb._is_folder(output) is folder
+    assert verb._format(None, output) == ("text" if folder else verb._format(None, Path(output).name))
 
 
 @pytest.mark.parametrize("output", ["results.v2/", "scans.pdf/"])

@@ -26,7 +26,7 @@ from test_files import complaint, pdf, sheets
 from tqdm import tqdm
 
 import ocr2 as package
-from ocr2 import cli
+from ocr2.cli import read as verb
 from ocr2.errors import BadCheckpoint, BadInput, BadPrompt, TooLong
 from ocr2.got import checkpoint
 from ocr2.got.load import is_got
@@ -430,17 +430,17 @@ def run(
     together: bool = False,
     resume: bool = False,
     pages: str | None = None,
-) -> cli._Run:
+) -> verb._Run:
     """`ocr2 read INPUTS -o TO` with that reader."""
     with tqdm(total=0, disable=True) as bar:
-        made = cli._Run(one, "got", cli._format(None, str(to)), pages, 20, bar, prompt or Prompt(), together)
-        cli._read(made, [str(given) for given in inputs], str(to), resume)
+        made = verb._Run(one, "got", verb._format(None, str(to)), pages, 20, bar, prompt or Prompt(), together)
+        verb._read(made, [str(given) for given in inputs], str(to), resume)
     return made
 
 
 def complaints(ran: Ran) -> list[str]:
     """The lines on standard error, but for those about answers that were cut, as nonsense mostly is."""
-    return [line for line in ran.err if not line.endswith(tuple(cli._CUT.values()))]
+    return [line for line in ran.err if not line.endswith(tuple(verb._CUT.values()))]
 
 
 def records(path: Path) -> list[dict[str, object]]:
@@ -456,9 +456,9 @@ TEXT = "Tom & <Jerry>\n\n第二行 has more\n* a star\n"
 
 @pytest.mark.parametrize("places", [None, Places(at("Tom & <Jerry>", 1), at("第二行 has more", 4))])
 @pytest.mark.parametrize("prompt", [Prompt(), Prompt(format=True), Prompt(box=Box(0, 0, 20, 10))])
-@pytest.mark.parametrize("to", cli.FORMATS)
+@pytest.mark.parametrize("to", verb.FORMATS)
 def test_no_format_loses_text(tmp_path: Path, to: str, prompt: Prompt, places: Places | None) -> None:
-    out = tmp_path / f"out{cli.SUFFIXES[to]}"
+    out = tmp_path / f"out{verb.SUFFIXES[to]}"
     made = run(reader(TEXT, "red", places=places), book(tmp_path / "x.tif", 20, 20), to=out, prompt=prompt)
     assert (made.read, made.failed) == (2, 0)
     if to == "text":
@@ -481,7 +481,7 @@ def test_no_format_loses_text(tmp_path: Path, to: str, prompt: Prompt, places: P
 
 @pytest.mark.parametrize("to", ["text", "md", "html", "json", "jsonl"])
 def test_together(tmp_path: Path, to: str) -> None:
-    out = tmp_path / f"out{cli.SUFFIXES[to]}"
+    out = tmp_path / f"out{verb.SUFFIXES[to]}"
     inputs = book(tmp_path / "x.tif", 20, 20, 20), book(tmp_path / "y.tif", 20)
     made = run(reader("one ", "two ", "three"), *inputs, to=out, together=True)
     assert (made.read, made.failed) == (2, 0)
@@ -548,7 +548,7 @@ def test_resume(tmp_path: Path, together: bool) -> None:
 
 
 @pytest.mark.parametrize("boxes", [[], ["--boxes"]])
-@pytest.mark.parametrize("to", cli.FORMATS)
+@pytest.mark.parametrize("to", verb.FORMATS)
 def test_every_format_of_nonsense(ocr2: Command, got: Path, good: Path, to: str, boxes: list[str]) -> None:
     """What a model that was never trained says is full of control characters and of bytes that are no text."""
     ran = ocr2("read", good, "--model", got, "--to", to, "--threads", 1, *boxes)
@@ -669,7 +669,7 @@ def test_together_is_too_long(ocr2: Command, got: Path, tmp_path: Path) -> None:
 def test_resume_with_other_weights(ocr2: Command, good: Path, tmp_path: Path) -> None:
     out, model = tmp_path / "x.jsonl", tmp_path / "model"
     checkpoint.save(scattered(GOT(CONFIG), 3), model, TOKENS)
-    Journal(out, {"model": str(model), "dpi": 200, **cli._weights(str(model))}, resume=False).close()
+    Journal(out, {"model": str(model), "dpi": 200, **verb._weights(str(model))}, resume=False).close()
     checkpoint.save(scattered(GOT(CONFIG), 4), model, TOKENS)
     ran = ocr2("read", good, "-o", out, "--model", model, "--resume")
     assert (ran.status, "weights" in complaints(ran)[0]) == (2, True)
@@ -694,7 +694,7 @@ def test_resume_with_another_prompt(
     ocr2: Command, got: Path, good: Path, tmp_path: Path, other: list[str], differs: str
 ) -> None:
     out = tmp_path / "x.jsonl"
-    Journal(out, {"model": str(got), "dpi": 200, **cli._weights(str(got)), "formatted": True}, resume=False).close()
+    Journal(out, {"model": str(got), "dpi": 200, **verb._weights(str(got)), "formatted": True}, resume=False).close()
     before = Journal.path_for(out).read_bytes()
     ran = ocr2("read", good, "-o", out, "--model", got, "--resume", *other)
     assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
@@ -709,7 +709,7 @@ def test_resume_of_other_pages_together(ocr2: Command, got: Path, tmp_path: Path
     """They are another question, though the first page is the same."""
     path, out = book(tmp_path / "x.tif", 9, 9, 9), tmp_path / "x.jsonl"
     journal = Journal(
-        out, {"model": str(got), "dpi": 200, **cli._weights(str(got)), "together": True, "pages": "1-2"}, resume=False
+        out, {"model": str(got), "dpi": 200, **verb._weights(str(got)), "together": True, "pages": "1-2"}, resume=False
     )
     journal.close()
     ran = ocr2("read", path, "-o", out, "--model", got, "--resume", "--together", "--pages", "1-3")

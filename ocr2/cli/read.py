@@ -1,4 +1,4 @@
-"""The command line: verbs on pages, results on standard output, everything else on standard error."""
+"""`ocr2 read`: pages in, results on standard output or in files, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ocr2.result import Result
 from ocr2.types import MOST_TILES, Box, Prompt, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from ocr2.types import Page
 
@@ -66,7 +66,7 @@ class _Run:
 
     def tell(self, what: object) -> None:
         """One line on standard error, above the progress bar."""
-        self.bar.write(_told(what), file=sys.stderr)
+        self.bar.write(told(what), file=sys.stderr)
 
     def open(self, source: str | Path) -> files.Pages:
         """The pages of an input. Standard input is kept, for it can't be read twice."""
@@ -226,7 +226,7 @@ def _numbers(option: str, value: str | None, names: str) -> list[float]:
     return numbers
 
 
-def _told(what: object) -> str:
+def told(what: object) -> str:
     """What to say as one line, whatever is in the names of files."""
     return " ".join(f"ocr2: {what}".splitlines())
 
@@ -272,16 +272,13 @@ def _format(to: str | None, output: str | None) -> str:
     return to or names[suffix]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="ocr2")
-def commands() -> None:
-    """Read pages: scans, photos and PDFs in, text out."""
-
-
-@commands.command()
+@click.command()
 @click.argument("inputs", nargs=-1, required=True)
 @click.option(
-    "--model", default="ppocr", metavar="NAME|PATH|ID", help="ppocr (default), ppocrv2, a model folder, or a hub id."
+    "--model",
+    default="ppocr",
+    metavar="NAME|PATH|ID",
+    help="ppocr (default), ppocrv2, nano, a model folder, or a hub id.",
 )
 @click.option("--to", type=click.Choice(list(FORMATS)), help="Output format; else by the name of -o, else text.")
 @click.option(
@@ -400,16 +397,3 @@ def _read(run: _Run, inputs: Iterable[str], output: str | None, resume: bool) ->
         _refuse_inputs(sources, [Path(output)])
         if not run.write(sources, Path(output), resume=resume):
             run.tell(f"{output} is whole already: left as it is; leave --resume out to read anew")
-
-
-def main(args: Sequence[str] | None = None) -> None:
-    """The command `ocr2`, with the arguments of the process unless some are given."""
-    try:
-        commands(args)
-    except OcrError as error:
-        click.echo(_told(error), err=True)
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

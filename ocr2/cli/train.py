@@ -1,0 +1,156 @@
+"""`ocr2 train`: a stage of a recipe, with each step on the screen, in a file of JSON lines and in a picture."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from tqdm import tqdm
+
+from ocr2.errors import ModelMissing, RendererMissing
+
+if TYPE_CHECKING:
+    from ocr2.recipes.recipe import Run
+    from ocr2.stage import Step
+
+RECIPES = ("nano", "paper", "tiny")
+
+
+@click.command()
+@click.argument("recipe", type=click.Choice(RECIPES))
+@click.option("--stage", "number", type=int, default=1, show_default=True, help="The recipe's stage.")
+@click.option("--data", multiple=True, type=Path, metavar="DIR", help="Texts and shards; may be given several times.")
+@click.option(
+    "--init", multiple=True, type=Path, metavar="PATH", help="A model to begin with; several, in their order."
+)
+@click.option("-o", "--out", required=True, type=Path, metavar="DIR", help="Gets the model, and all to go on from.")
+@click.option("--steps", type=click.IntRange(1), help="How many; else as many as the recipe says.")
+@click.option(
+    "--rows", type=click.IntRange(1), help="The most samples at once, where memory is short; else the recipe's."
+)
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop after so long, to go on another time.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that make samples; else one less than processors.")
+@click.option("--device", metavar="cpu|cuda", help="Else a GPU if there is one.")
+@click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows, too.")
+def train(recipe: str, out: Path, minutes: float | None, tensorboard: bool, **asked: Any) -> None:
+    """Train a model by a recipe: nano (the embedded one), paper (GOT as published), or tiny (minutes on a laptop).
+
+    \b
+    ocr2 train tiny --out runs/tiny                     see it work
+    ocr2 train nano --data corpora/ --out runs/nano     stage 1: texts, drawn as they are needed
+    ocr2 train paper --stage 2 --data shards/ --init runs/1/model --init QWEN --out runs/2
+    torchrun --nproc-per-node 8 -m ocr2 train paper …   on several GPUs
+
+    The same command goes on where a run stopped. OUT/model is what ocr2 read takes, steps.jsonl and loss.png show how
+    the losses fell.
+    """
+    with _Stop(minutes) as stop:
+        run = _run(recipe, out, stop, **asked)
+        _follow(run, f"{recipe}, stage {run.number}", tensorboard)
+    if stop.asked:
+        click.echo(f"ocr2: stopped, and saved in {out}; the same command goes on", err=True)
+        sys.exit(130)
+
+
+class _Stop:
+    """Whether a step is to be the last one: the time is over, or Ctrl-C was pressed or the process told to end."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self.end = time.monotonic() + 60 * minutes if minutes else math.inf
+        self.asked = False
+
+    def __call__(self) -> bool:
+        return self.asked or time.monotonic() >= self.end
+
+    def __enter__(self) -> _Stop:
+        self.before = {number: signal.signal(number, self.ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def ask(self, number: int, _: object) -> None:
+        """The step that is on its way is finished and saved; asked again, the process ends as it is."""
+        if self.asked:
+            signal.default_int_handler(number, None)
+        self.asked = True
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+def _run(
+    recipe: str, out: Path, stop: _Stop, *, steps: int | None, rows: int | None, workers: int | None, **asked: Any
+) -> Run:
+    """The run that the options ask for. Raises ModelMissing without what it runs on."""
+    try:
+        import torch
+
+        from ocr2.recipes.recipe import Run
+
+        recipes = import_module(f"ocr2.recipes.{recipe}").recipes()
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("ocr2"):
+            raise
+        raise ModelMissing(f"to train takes the package {error.name}: pip install 'ocr2[train]'") from error
+    if steps:
+        recipes = [replace(each, stage=replace(each.stage, steps=steps)) for each in recipes]
+    if rows:
+        recipes = [replace(each, rows=rows) for each in recipes]
+    device = asked.pop("device") or ("cuda" if torch.cuda.is_available() else "cpu")
+    workers = _processors() - 1 if workers is None else workers
+    return Run(recipes, out=out, stop=stop, workers=workers, device=device, **asked)
+
+
+def _processors() -> int:
+    """Those of this process, shared with the others that train on this machine."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(here // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 2)
+
+
+def _follow(run: Run, title: str, tensorboard: bool) -> None:
+    """Takes all steps; the first process shows them."""
+    from ocr2 import curves
+    from ocr2.ranks import Ranks
+
+    shown, last = Ranks.join(run.device).rank == 0, None
+    often = 0.1 if sys.stderr.isatty() else 60.0  # seconds
+    with ExitStack() as stack:
+        logs: list[curves.StepLog | curves.TensorBoard] = []
+        bar = stack.enter_context(tqdm(total=run.recipe.stage.steps, unit="step", disable=not shown, mininterval=often))
+        for step in run.steps():
+            if last is None and shown:
+                logs = [stack.enter_context(curves.StepLog(run.out / "steps.jsonl"))]
+                bar.initial = bar.n = step.number - 1
+            if last is None and shown and tensorboard:
+                logs.append(board := curves.TensorBoard(run.out / "tensorboard"))
+                stack.callback(board.close)
+            for log in logs:
+                log.add(step)
+            bar.update()
+            bar.set_postfix_str(told(step))
+            last = step
+    if not shown:
+        return
+    if last is None:
+        click.echo(f"ocr2: {title} is done: {run.out / 'model'} has what it made", err=True)
+        return
+    try:
+        curves.draw(curves.read(run.out / "steps.jsonl"), run.out / "loss.png", title)
+    except RendererMissing as error:
+        click.echo(f"ocr2: {error}", err=True)
+
+
+def told(step: Step) -> str:
+    """A step in a few words."""
+    words = [f"loss {step.loss:.3f}", f"{step.tokens_per_second:,.0f} tokens/s", f"waited {step.waited:.0%}"]
+    words += [f"{step.memory / 2**30:.1f} GiB"]
+    words += [f"{dropped} left out" for dropped in [sum(step.dropped.values())] if dropped]
+    return ", ".join(words)

@@ -1,0 +1,117 @@
+"""`ocr2 train`, from the command line: what it leaves behind, how it goes on, and what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from ocr2 import cli, curves
+from ocr2.cli.train import told
+from ocr2.stage import Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "ocr2", "train", "tiny", "--device", "cpu", "--workers", "0"]
+
+
+def train(*args: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, args)], capture_output=True, text=True)
+
+
+def test_a_run_leaves_a_model_a_log_and_a_picture_and_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "tiny"
+    stopped = train("--out", out, "--steps", 6, "--minutes", 1e-6)
+    assert stopped.returncode == 0, stopped.stderr
+    assert [step.number for step in curves.read(out / "steps.jsonl")] == [1]
+    done = train("--out", out, "--steps", 6, "--tensorboard")
+    assert done.returncode == 0, done.stderr
+    steps = curves.read(out / "steps.jsonl")
+    assert [step.number for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert "6/6" in done.stderr
+    assert "loss" in done.stderr
+    assert not done.stdout
+    with Image.open(out / "loss.png") as picture:
+        assert picture.size[0] > 500
+    assert list((out / "tensorboard").glob("events.*"))
+    assert json.loads((out / "model" / "config.json").read_text())["format"] == "ocr2"
+    again = train("--out", out, "--steps", 6)
+    assert again.returncode == 0, again.stderr
+    assert curves.read(out / "steps.jsonl") == steps
+
+
+def test_what_it_made_is_what_read_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = train("--out", tmp_path, "--steps", 1)
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["read", "--model", str(tmp_path / "model"), "examples/page.png", "--to", "json"])
+    assert ended.value.code == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["tiny", "--stage", "9"], "stage 9: this recipe has stages 1 to 3"),
+        (["paper", "--stage", "1"], "no data for scene-en"),
+        (["tiny", "--init", "nowhere"], "nowhere doesn't exist"),
+        (["tiny", "--device", "abacus"], "abacus"),
+    ],
+)
+def test_what_can_not_be_done_is_said_in_a_line(
+    args: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", *args, "--workers", "0", "--out", str(tmp_path / "out")])
+    assert ended.value.code == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("ocr2: ")
+    assert words in last
+
+
+def test_a_place_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", "tiny", "--workers", "0", "--out", str(tmp_path / "file")])
+    assert ended.value.code == 2
+    assert "expected a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_end_saves_and_goes_on(number: signal.Signals, tmp_path: Path) -> None:
+    running = subprocess.Popen([*COMMAND, "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "steps.jsonl"
+    while not (log.exists() and log.stat().st_size) and running.poll() is None:
+        time.sleep(0.05)
+    os.kill(running.pid, number)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert f"stopped, and saved in {tmp_path}; the same command goes on" in err
+    assert "Traceback" not in err
+    done = curves.read(log)[-1].number
+    again = train("--out", tmp_path, "--minutes", 1e-6)
+    assert again.returncode == 0, again.stderr
+    assert [step.number for step in curves.read(log)] == list(range(1, done + 2))
+
+
+def test_it_runs_under_torchrun(tmp_path: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *COMMAND[1:]]
+    done = subprocess.run([*torchrun, "--out", str(tmp_path), "--steps", "2"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [step.number for step in curves.read(tmp_path / "steps.jsonl")] == [1, 2]
+    assert (tmp_path / "model" / "model.safetensors").exists()
+    alone = train("--out", tmp_path, "--steps", "2")
+    assert alone.returncode == 2
+    assert "process" in alone.stderr.splitlines()[-1]
+
+
+def test_a_step_in_words() -> None:
+    step = Step(1, {"next": 1.5}, 1.5, 1e-3, 1.0, 12345, 6789.4, 0.051, 3 << 30, 0.5, {"too long": 2, "BadInput": 1})
+    assert told(step) == "loss 1.500, 6,789 tokens/s, waited 5%, 3.0 GiB, 3 left out"

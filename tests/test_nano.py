@@ -1,0 +1,88 @@
+"""GOT-nano's recipe: its data grows from easy to dense, fits its lengths, and its command runs from end to end."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from text_helpers import write_corpus
+
+from ocr2 import cli, curves
+from ocr2.data.mixture import Revisited
+from ocr2.errors import BadInput
+from ocr2.got.batch import prepare
+from ocr2.recipes import nano
+from ocr2.recipes.recipe import Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def test_the_data_is_text_in_two_languages_a_quarter_of_it_short() -> None:
+    stage = nano.recipes()[0].stage
+    total = sum(stage.data.values())
+    assert total == pytest.approx(1)
+    for language in ("en", "zh"):
+        assert sum(weight for name, weight in stage.data.items() if name.endswith(language)) > 0.35 * total
+    short = sum(weight for name, weight in stage.data.items() if name.startswith(("word", "scene", "slice")))
+    assert 0.2 < short / total < 0.35
+
+
+def test_sources_are_easy_at_first_and_the_same_each_time(corpus: Path) -> None:
+    name = "paragraph-en"
+    one, again = (nano._sources([corpus], [name], 7)[name] for _ in range(2))
+    assert one.first == round(nano.EASY * nano.TEXT[name])
+    easy, full = one[one.first - 1], one[one.first]
+    assert np.array_equal(again[one.first - 1].images[0], easy.images[0])
+    assert again[one.first].text == full.text
+    mean = [np.mean([len(one[start + n].text) for n in range(8)]) for start in (0, one.first)]
+    assert 2 * mean[0] < mean[1]
+
+
+def test_dense_pages_fit_the_stage_s_length(corpus: Path) -> None:
+    recipe = nano.recipes()[0]
+    tokenizer = recipe.tokenizer()
+    for name in ("page-en", "page-zh", "columns-mixed"):
+        source = nano._sources([corpus], [name], 0)[name]
+        for number in range(source.first, source.first + 3):
+            assert len(prepare(source[number], tokenizer, recipe.config, recipe.stage.tokens)) > 300
+
+
+def test_what_is_drawn_comes_again_to_be_damaged_anew(corpus: Path) -> None:
+    recipe = nano.recipes()[0]
+    samples = Run([recipe], 1, [corpus], corpus).samples()
+    assert isinstance(samples, Revisited)
+    assert samples.visits == recipe.visits > 1
+    assert recipe.augment is not None
+
+
+def test_a_folder_without_texts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="has no text files"):
+        Run(nano.recipes(), 1, [tmp_path], tmp_path).samples()
+
+
+def test_the_command_makes_a_model_that_reads_without_torch(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = replace(nano.PRESETS["nano"].encoder, width=32, layers=2, heads=2, mlp=32, global_layers=(1,), neck=16)
+    encoder = replace(small, out=(16, 16))
+    decoder = replace(nano.PRESETS["nano"].decoder, width=32, layers=1, heads=2, kv_heads=2, mlp=32)
+    config = replace(nano.PRESETS["nano"], encoder=encoder, decoder=decoder)
+    recipe = replace(nano.recipes()[0], config=config)
+    monkeypatch.setattr(nano, "recipes", lambda: (recipe,))
+    where = ["--data", str(corpus), "--out", str(tmp_path)]
+    cli.commands(["train", "nano", *where, "--steps", "1", "--rows", "10", "--workers", "0"], standalone_mode=False)
+    (step,) = curves.read(tmp_path / "steps.jsonl")
+    assert set(step.losses) == {"next", "ahead"}
+    assert json.loads((tmp_path / "onnx" / "config.json").read_text())["format"] == "ocr2-onnx"
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["read", "--model", str(tmp_path / "onnx"), "examples/page.png"])
+    assert ended.value.code == 0, capsys.readouterr().err
