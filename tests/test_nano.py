@@ -64,6 +64,18 @@ def test_what_is_drawn_comes_again_to_be_damaged_anew(corpus: Path) -> None:
     assert recipe.augment is not None
 
 
+def test_other_texts_are_known_as_such(corpus: Path, tmp_path: Path) -> None:
+    copy = write_corpus(tmp_path / "copy")
+    recipes = nano.recipes()
+    known = Run(recipes, 1, [corpus], tmp_path).samples().identity
+    assert Run(recipes, 1, [copy], tmp_path, workers=3).samples().identity == known
+    seeded = [replace(recipes[0], stage=replace(recipes[0].stage, seed=1))]
+    assert Run(seeded, 1, [copy], tmp_path).samples().identity != known
+    with (copy / "english.txt").open("a") as file:
+        file.write("One more paragraph of running text.\n")
+    assert Run(recipes, 1, [copy], tmp_path).samples().identity != known
+
+
 def test_a_folder_without_texts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="has no text files"):
         Run(nano.recipes(), 1, [tmp_path], tmp_path).samples()

@@ -78,6 +78,12 @@ class Corpus:
         """Without the texts: the process that it goes to reads them by itself."""
         return {name: value for name, value in vars(self).items() if name not in ("_passages", "han", "rare")}
 
+    @property
+    def identity(self) -> str:
+        """Of the same texts the same, in whatever folder they are: their files' names and sizes."""
+        sizes = [(file.name, file.stat().st_size) for file in self.files]
+        return blake2b(repr((sizes, self.held)).encode(), digest_size=8).hexdigest()
+
     @cached_property
     def _passages(self) -> dict[str, list[tuple[bytes, int]]]:
         """Of each language the paragraphs, in UTF-8, with the number of their file."""

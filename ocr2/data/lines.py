@@ -86,6 +86,12 @@ class Lines:
         self.views = views or (EASY_VIEWS if easy else VIEWS)[shape]
         """Width and height of its pictures."""
 
+    @property
+    def identity(self) -> str:
+        """Of the same pictures the same."""
+        kind = f"{self.shape}/{self.speech}/{self.easy}/{self.seed}/{self.most}/{self.views}"
+        return f"{kind}/{self.corpus.identity}"
+
     def page(self, index: int) -> Page:
         """Picture `index` and its lines, in reading order, with their quads. Raises BadInput, RendererMissing."""
         return _Work(self, index).page()

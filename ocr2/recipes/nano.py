@@ -53,25 +53,30 @@ TEXT = {name: SHAPES[shape] * SPEECHES[speech] / 100 for name, (shape, speech) i
 class Grown:
     """A source that is easy at first."""
 
-    easy: Source
-    full: Source
+    easy: Lines
+    full: Lines
     first: int
     """The number of the first sample that isn't easy."""
 
     def __getitem__(self, index: int) -> Sample:
         return (self.easy if index < self.first else self.full)[index]
 
+    @property
+    def identity(self) -> str:
+        """Of the same samples the same."""
+        return f"{self.easy.identity}, from {self.first} {self.full.identity}"
+
 
 def recipes() -> tuple[Recipe, ...]:
     """Text."""
-    text = Stage("text", 8000, 1e-3, accumulate=2, ema=0.999, tokens=3072, data=TEXT, losses={"ahead": 0.5}, every=2000)
+    text = Stage("text", 6000, 1e-3, accumulate=4, ema=0.999, tokens=3072, data=TEXT, losses={"ahead": 0.5}, every=2000)
     return (
         Recipe(
             text,
             PRESETS["nano"],
             _sources,
-            budget=32768,
-            rows=128,
+            budget=16384,
+            rows=64,
             waiting=2048,
             visits=4,
             tokenizer=_tokenizer,

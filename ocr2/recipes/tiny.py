@@ -9,7 +9,7 @@ It needs no data. The number to reach is nought: each stage ends with every samp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
@@ -110,23 +110,15 @@ def recipes() -> tuple[Recipe, ...]:
     qwen = DecoderConfig(vocabulary=WORDS, width=128, layers=2, heads=4, kv_heads=4, mlp=256, theta=1e4, ahead=3)
     first, then = (GOTConfig(encoder, decoder, context=512, image_token=5) for decoder in (opt, qwen))
     few = len(TEXTS) / 1e6
+    # four batches a step: each is of samples that are as long as each other, and often the same
+    base = Stage("pre-training", 220, 1e-3, accumulate=4, tokens=512, data={"lines": few}, precision="fp32")
     stages = (
-        Stage("pre-training", 400, 1e-3, tokens=512, data={"lines": few}, ema=0.9, precision="fp32"),
-        Stage("joint training", 200, 1e-3, tokens=512, data={"headings": few}, carry=0.8, ema=0.9, precision="fp32"),
-        Stage(
-            "post-training",
-            200,
-            1e-3,
-            tokens=512,
-            data={"regions": few, "pages": few},
-            carry=0.8,
-            ema=0.9,
-            precision="fp32",
-            frozen=("encoder",),
-        ),
+        base,
+        replace(base, name="joint training", data={"headings": few}, carry=0.8),
+        replace(base, name="post-training", data={"regions": few, "pages": few}, carry=0.8, frozen=("encoder",)),
     )
     return tuple(
-        Recipe(stage, config, _sources, budget=4096, rows=8, tokenizer=tokenizer)
+        Recipe(stage, config, _sources, budget=4096, rows=2, tokenizer=tokenizer)
         for stage, config in zip(stages, (first, then, then), strict=True)
     )
 
