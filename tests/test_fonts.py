@@ -110,3 +110,9 @@ def test_words_drawn_whole_are_kerned() -> None:
     apart = float(advances(face, np.array([ord(char) for char in "AVAVA"], np.uint32)).sum()) * 40
     assert ink.any() and ink.shape[1] <= apart + 2
     assert word(face, 40, "AVAVA", 0)[0] is ink
+
+
+def test_a_sign_that_a_font_draws_without_ink_is_not_one_it_has() -> None:
+    (micro,) = [face for face in FACES if face.held and face.kind == "han"]
+    assert not covered(micro)[ord("℃")]
+    assert covered(micro)[ord("汉")] and covered(micro)[ord(" ")]

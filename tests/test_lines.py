@@ -10,6 +10,7 @@ import sys
 import unicodedata
 from hashlib import sha256
 from itertools import pairwise
+from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,9 @@ from text_helpers import write_corpus
 
 from ocr2.data.corpus import Corpus
 from ocr2.data.lines import COST, EASY_VIEWS, SHAPES, VIEWS, Lines, Shape
-from ocr2.data.writing import EASY_SIZE, SPEECHES, Speech
+from ocr2.data.writing import EASY_SIZE, SPEECHES, Speech, Writing
 from ocr2.errors import BadInput
+from ocr2.renderers import glyphs
 from ocr2.renderers.fonts import FACES
 from ocr2.types import Box, Prompt
 
@@ -198,3 +200,24 @@ def test_a_corpus_without_the_language_raises(tmp_path: Path) -> None:
     engine = Lines(Corpus([tmp_path]), "line", "zh", 1)
     with pytest.raises(BadInput, match="no Chinese paragraph"):
         [engine[index] for index in range(8)]
+
+
+def test_the_lines_of_a_sign_are_one_text(corpus: Corpus) -> None:
+    engine = Lines(corpus, "scene", "en", 11)
+    two = [page for page in map(engine.page, range(60)) if len(page.lines) == 2]
+    assert two
+    assert all(page.lines[0].end == "\n" for page in two)
+
+
+def test_a_space_is_wider_than_the_gap_between_scripts(corpus: Corpus) -> None:
+    for seed in range(60):
+        style = Writing(corpus, "mixed", False, Random(seed)).style(20)
+        assert style.gap <= 0.12
+
+
+def test_fonts_that_come_and_go_are_not_kept(corpus: Corpus) -> None:
+    engine = Lines(corpus, "line", "mixed", 3)
+    for index in range(150):
+        engine.page(index)
+    assert glyphs._font.cache_info().currsize <= 64
+    assert sum(kept.size_in_memory for kept in glyphs._founts.values()) < 2 * glyphs.KEPT

@@ -33,8 +33,9 @@ SMALLEST, LARGEST = 11, 40
 """Pixels of its type."""
 _LOWER = "abcdefghijklmnopqrstuvwxyz"
 _DIGITS = "0123456789"
-_ALL = _LOWER + _LOWER.upper() + _DIGITS
-_MARKS = "!\"#$%&'()*+,-./:;<=>?@[]^_{|}~"
+_ALL = (_LOWER + _LOWER.upper() + _DIGITS).translate({ord("l"): None, ord("I"): None})
+_MARKS = "!\"#$%&'()*+,-./:;<=>?@[]^_{}~"
+"""Without l, I and |, which are one in some typefaces: in words they can be told apart, at random they can't."""
 _HAN_MARKS = "，。、；：？！（）《》“”"
 
 

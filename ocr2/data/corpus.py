@@ -46,7 +46,19 @@ _FOREIGN = re.compile(
     f"{HAN}\uf900-\ufaff\uff01-\uff5e\uffe0-\uffe6]"
 )
 _SPELLED = str.maketrans(
-    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\xad": "", "\u2011": "-"}
+    {
+        "ﬀ": "ff",
+        "ﬁ": "fi",
+        "ﬂ": "fl",
+        "ﬃ": "ffi",
+        "ﬄ": "ffl",
+        "ﬅ": "st",
+        "ﬆ": "st",
+        "\xad": "",
+        "\u2010": "-",
+        "\u2011": "-",
+    }
+    | {"\u2015": "—", "\u2027": "·", "\xb5": "\u03bc"}
 )
 
 
@@ -157,6 +169,9 @@ def runs(text: str) -> bool:
     if language(text) == "zh":
         return True
     spaces = text.count(" ")
+    letters = [char for char in text if char.isalpha()]
+    if sum(char < "\u0250" for char in letters) < 0.8 * len(letters):  # Latin ones
+        return False
     return "\\" not in text and 12 * spaces >= len(text) and sum(map(str.isalpha, text)) + spaces >= 0.8 * len(text)
 
 

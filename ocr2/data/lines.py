@@ -147,6 +147,8 @@ class _Work:
         smaller = 1.0 if easy or rng.random() < 0.6 else rng.uniform(0.55, 1)
         room = (self.width - 4) * smaller, (self.height - 4) * smaller
         style, sheet = self._fitted(lines, style, *room)
+        printed = tuple(replace(line, end="\n") for line in sheet.lines)  # of one text, if there are two
+        sheet = replace(sheet, lines=printed)
         return _put(sheet, self.width, self.height, rng), style.size
 
     def _fitted(self, lines: list[str], style: Style, width: float, height: float) -> tuple[Style, Sheet]:
@@ -226,7 +228,7 @@ class _Work:
         parts.append(Part(story, frames, self._most()))
         if foot:
             parts.append(foot)
-        return typeset(parts, self.width, self.height), size
+        return typeset(parts, self.width, self.height), min(size, small.size) if len(parts) > 1 else size
 
     def _most(self) -> int:
         return round(self.engine.most / COST[self.speech])

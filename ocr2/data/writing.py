@@ -59,23 +59,29 @@ class Writing:
         """How all of the picture is set, but for headings."""
         rng, held = self.rng, self.corpus.held
         if self.easy:
-            return Style(faces(rng.choice(("serif", "sans")), held)[0], rng.choice(faces("han", held)[:2]), size, 1.25)
+            latin, han = faces(rng.choice(("serif", "sans")), held)[0], rng.choice(faces("han", held)[:2])
+            return Style(latin, han, size, leading=1.25, before=0.5)
         weights = _LATIN | ({"display": 0.25, "hand": 0.12} if short else {})
         kind = rng.choices(list(weights), list(weights.values()))[0]
         latin = _cut(faces(kind, held), rng, 0.35 if short else 0.08)
         han = _cut(faces("han", held), rng, 0.35 if short else 0.12)
         chinese = self.speech != "en"
         align: Align = rng.choices(("justified", "left", "centred", "right"), (6, 4, 0.5, 0.2))[0]
+        indent = rng.choice((0, 2, 2)) if chinese else rng.choice((0, 0, 1, 2))
+        seen = indent and align in (
+            "justified",
+            "left",
+        )  # where a paragraph begins; else there has to be room before it
         return Style(
             latin,
             han,
             size,
             leading=rng.uniform(1.2, 1.75) if chinese else rng.choice((1.15, 1.25, 1.35, 1.5, 1.7)),
             align=align,
-            indent=rng.choice((0, 2, 2)) if chinese else rng.choice((0, 0, 1, 2)),
-            before=rng.choice((0, 0, 0.3, 0.8)),
+            indent=indent,
+            before=rng.choice((0, 0, 0.3, 0.8) if seen else (0.4, 0.6, 0.8)),
             spread=rng.choice((0, 0, 0, 0, 0, 0.02, 0.06)),
-            gap=rng.choice((0, 0.15, 0.25)) if chinese else 0,
+            gap=rng.choice((0, 0, 0.08, 0.12)) if chinese else 0,  # no space is as narrow
             kerned=rng.random() < 0.12,
             hyphens=self.speech == "en" and align == "justified" and rng.random() < 0.5,
         )
@@ -164,14 +170,14 @@ class Writing:
         """Items with bullets or numbers."""
         rng = self.rng
         mark = rng.choice(("•", "-", "–", "*", "{}.", "{})", "({})", "（{}）" if self.speech != "en" else "[{}]"))
-        base = replace(style, indent=rng.choice((0, 1.5)), hang=rng.choice((0, 1.5, 3)), before=0)
+        base = replace(style, indent=rng.choice((0, 1.5)), hang=rng.choice((0, 1.5, 3)), before=0.4)
         for n in range(1, rng.randint(3, 8)):
             yield Block(f"{mark.format(n)} {self._text(rng.randint(15, 140), True)}", base)
 
     def _figures(self, style: Style) -> Iterator[Block]:
         """Rows of words and numbers."""
         rng = self.rng
-        base = replace(style, indent=0, align="left", before=0)
+        base = replace(style, indent=0, align="left", before=0.4)
         for _ in range(rng.randint(2, 6)):
             yield Block(" ".join([self.title(24), *(number(rng) for _ in range(rng.randint(1, 4)))]), base)
 

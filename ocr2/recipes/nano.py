@@ -69,7 +69,7 @@ class Grown:
 
 def recipes() -> tuple[Recipe, ...]:
     """Text."""
-    text = Stage("text", 6000, 1e-3, accumulate=4, ema=0.999, tokens=3072, data=TEXT, losses={"ahead": 0.5}, every=2000)
+    text = Stage("text", 6000, 1e-3, accumulate=4, ema=0.999, tokens=3584, data=TEXT, losses={"ahead": 0.5}, every=2000)
     return (
         Recipe(
             text,

@@ -216,7 +216,13 @@ def _mapped(file: Path, index: int) -> NDArray[np.bool_]:
         ) from error
 
     with TTFont(file, fontNumber=index, lazy=True) as font:
-        codes = [code for code, glyph in (font.getBestCmap() or {}).items() if code < CODES and glyph != ".notdef"]
+        names = {code: name for code, name in (font.getBestCmap() or {}).items() if code < CODES and name != ".notdef"}
+        outlines = font.get("glyf", {})
+        # some fonts have a glyph without any ink for a sign that they lack
+        blank = {
+            code for code, name in names.items() if code < 0x3400 and outlines and not outlines[name].numberOfContours
+        }
+        codes = [code for code in names if code == ord(" ") or code not in blank]
     has = np.zeros(CODES, bool)
     has[[code for code in codes if code == ord(" ") or category(chr(code))[0] not in "CMZ"]] = True
     return has

@@ -6,7 +6,7 @@ Shapes: C columns of all glyphs drawn so far, R rows of a glyph's cell, G glyphs
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import cache
+from functools import cache, lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -59,14 +59,13 @@ class Fount:
         self.places: NDArray[np.int32] = np.zeros((256, 5), np.int32)
         """Of each glyph: its first column, its width, where it begins from the pen, and the rows from the base line at
         which its ink begins and ends. The first is of no glyph."""
-        self._font = opened(face, size)
         self._number = np.zeros((CODES, PHASES), np.int32)
         self._glyphs, self._used = 1, 1
 
     @property
     def size_in_memory(self) -> int:
         """Bytes, to within a few."""
-        return self.columns.nbytes + self.places.nbytes + (1 << 17)
+        return self.columns.nbytes + self.places.nbytes + self._number.nbytes
 
     def numbers(self, codes: NDArray[np.uint32], phases: NDArray[np.int32]) -> NDArray[np.int32]:
         """(G,) Which glyphs those characters are, at those places within a pixel; what is new is drawn."""
@@ -83,7 +82,7 @@ class Fount:
 
     def _add(self, pairs: list[tuple[int, int]]) -> None:
         """Draw those characters, at those places within a pixel."""
-        drawn = stamps(self.face, self._font, [(chr(code), phase / PHASES) for code, phase in pairs])
+        drawn = stamps(self.face, _font(self.face, self.size), [(chr(code), phase / PHASES) for code, phase in pairs])
         for (code, phase), (ink, x, y) in zip(pairs, drawn, strict=True):
             height, width = ink.shape
             self._make_room(width, y, y + height)
@@ -145,7 +144,7 @@ def word(face: Face, size: int, text: str, phase: int) -> Stamp:
     key = face, size, text, phase
     found = _words.pop(key, None)
     if not found:
-        font = _shaped(face, size)
+        font = _font(face, size, True)
         ink, x, y = stamps(face, font, [(text, phase / PHASES)], ceil(font.getlength(text)) + 1)[0]
         found = ink.copy(), x, y
     _words[key] = found
@@ -154,9 +153,9 @@ def word(face: Face, size: int, text: str, phase: int) -> Stamp:
     return found
 
 
-@cache
-def _shaped(face: Face, size: int) -> FreeTypeFont:
-    return opened(face, size, shaped=True)
+@lru_cache(maxsize=64)  # each is about a megabyte
+def _font(face: Face, size: int, shaped: bool = False) -> FreeTypeFont:
+    return opened(face, size, shaped=shaped)
 
 
 def advances(face: Face, codes: NDArray[np.uint32]) -> NDArray[np.float32]:

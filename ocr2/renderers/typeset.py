@@ -143,7 +143,8 @@ def _stretched(codes: NDArray[np.uint32], in_han: NDArray[np.bool_], spare: floa
     """How far each character moves so that the line is full: spaces grow, or the gaps between Chinese characters."""
     gaps, most = codes == 32, _LOOSEST
     if in_han.sum() > 0.5 * len(codes):
-        gaps, most = np.ones(len(codes), bool), _LOOSEST_HAN
+        gaps, most = gaps | in_han, _LOOSEST_HAN
+        gaps[:-1] |= in_han[1:]
         gaps[-1] = False
     count = int(gaps.sum())
     each = spare / count if count else most * size
