@@ -222,7 +222,7 @@ def _mapped(file: Path, index: int) -> NDArray[np.bool_]:
         blank = {
             code for code, name in names.items() if code < 0x3400 and outlines and not outlines[name].numberOfContours
         }
-        codes = [code for code in names if code == ord(" ") or code not in blank]
     has = np.zeros(CODES, bool)
-    has[[code for code in codes if code == ord(" ") or category(chr(code))[0] not in "CMZ"]] = True
+    has[[code for code in names.keys() - blank if category(chr(code))[0] not in "CMZ"]] = True
+    has[ord(" ")] = ord(" ") in names
     return has
