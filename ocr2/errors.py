@@ -8,6 +8,7 @@ OcrError
 ├── BadCheckpoint   a model folder or weights file that isn't one
 ├── ModelMissing    a known model whose package isn't installed; the message names the command
 ├── RendererMissing a tool that draws or shows, whose package isn't installed; the message names the command
+├── RenderFailed    a source that a tool can't draw, in its words, or that takes it too long or too much memory
 └── TrainingFailed  a loss or gradient that isn't finite, or a worker process that ended; the message names what was
                     learned from, or why such processes end
 """
@@ -43,6 +44,10 @@ class ModelMissing(OcrError):
 
 class RendererMissing(OcrError):
     """A tool that draws or shows, whose package isn't installed."""
+
+
+class RenderFailed(OcrError):
+    """A source that a tool can't draw, or not within its limits."""
 
 
 class TrainingFailed(OcrError):
