@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 from ocr2 import align, files
+from ocr2.characters import kind_of
 from ocr2.errors import BadInput, BadPrompt, OcrError
 from ocr2.types import Box, Page, Prompt, Transcript
 
@@ -253,7 +254,7 @@ class GOTReader(Reader):
         seconds = time.perf_counter() - asked.began
         score = fmean(news.scores) if news.scores else 1.0
         counts = news.tokens, news.prompt_tokens
-        return Transcript(news.text, "text", asked.prompt, news.stop, score, lines, seconds, *counts)
+        return Transcript(news.text, kind_of(news.text), asked.prompt, news.stop, score, lines, seconds, *counts)
 
     def _lines(self, page: Page, prompt: Prompt) -> Sequence[Line]:
         """The page's lines with their places; of those, the ones that the box that was asked for has a part of."""

@@ -9,24 +9,28 @@ A source is paragraphs with an empty line between them; line ends within a parag
 from __future__ import annotations
 
 import re
+import unicodedata
+from functools import lru_cache
 from math import sqrt
 from typing import TYPE_CHECKING, Literal
-
-from PIL import Image
 
 from ocr2.errors import BadInput
 from ocr2.metrics import edit_distance, word_f1
 from ocr2.renderers import paper
-from ocr2.renderers.fonts import faces
+from ocr2.renderers.drawing import Drawing, readable
+from ocr2.renderers.fonts import CODES, covered, faces
 from ocr2.renderers.galley import Galley, Style
+from ocr2.renderers.tools import chosen, need
 from ocr2.renderers.typeset import Block, Part, typeset
 from ocr2.types import Box
 
 if TYPE_CHECKING:
     from random import Random
 
-    from ocr2.characters import Texts
+    from ocr2.characters import Corpus
+    from ocr2.renderers.fonts import Face
 
+BACKENDS = ("fonts",)
 SIDE = 1024
 """Pixels of the page that a source is drawn on."""
 SMALLEST, LARGEST = 11, 40
@@ -39,7 +43,7 @@ _MARKS = "!\"#$%&'()*+,-./:;<=>?@[]^_{}~"
 _HAN_MARKS = "，。、；：？！（）《》“”"
 
 
-def compose(corpus: Texts, rng: Random) -> str:
+def compose(corpus: Corpus, rng: Random) -> str:
     """One to four paragraphs, English, Chinese or both."""
     languages: tuple[Literal["en", "zh"], ...] = rng.choice((("en",), ("zh",), ("en", "zh")))
     paragraphs = []
@@ -53,14 +57,26 @@ def compose(corpus: Texts, rng: Random) -> str:
     return "\n\n".join(paragraphs)
 
 
-def draw(source: str, rng: Random | None) -> Image.Image:
-    """A page with the text on it, as large as it fits; with `rng` in some face, on some paper.
+def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
+    """A page with the text on it, as large as it fits; with `rng` in some face.
 
     Raises BadInput for a text that is empty or too long for a page, RendererMissing.
     """
+    chosen(backend, BACKENDS)
+    readable(source)
     paragraphs = [part.split("\n") for part in re.split(r"\n\s*\n", source) if part.strip()]
     latin, han = (faces("serif"), faces("han")) if rng is None or rng.random() < 0.6 else (faces("sans"), faces("han"))
     first, second = (latin[0], han[0]) if rng is None else (rng.choice(latin), rng.choice(han))
+    if lacking := _lacking(source, first, second):
+        able = [
+            (one, other)
+            for one in (*faces("serif"), *faces("sans"))
+            for other in han
+            if not _lacking(source, one, other)
+        ]
+        if not able:
+            raise BadInput(f"no font here has {lacking!r} (U+{ord(lacking):04X}): expected English or Chinese")
+        first, second = able[0] if rng is None else rng.choice(able)
     margin = 48 if rng is None else rng.randint(24, 96)
     frame = Box(margin, margin, SIDE - margin, SIDE - margin)
     size = min(LARGEST, max(SMALLEST, round(sqrt(2 * (SIDE - 2 * margin) ** 2 / (1 + len(source))))))
@@ -79,9 +95,23 @@ def draw(source: str, rng: Random | None) -> Image.Image:
         raise BadInput(f"a text of {len(source)} characters doesn't fit on a page: expected up to some 8,000")
     if not sheet.lines:
         raise BadInput(f"the text {source[:40]!r} has nothing that the fonts can draw: expected English or Chinese")
-    if rng is None:
-        return Image.fromarray(paper.plain(sheet.ink))
-    return Image.fromarray(paper.worn(sheet.ink, sheet.lines, rng, size)[0])
+    return Drawing(paper.plain(sheet.ink), "pixels", f"{BACKENDS[0]} {need('fonts').version}")
+
+
+def _lacking(source: str, first: Face, second: Face) -> str:
+    """The first character that neither face has, or that isn't simply set right of the one before; "" for none."""
+    has = covered(first) | covered(second)
+    for char in source:
+        if char.isspace() or ((code := ord(char)) < CODES and has[code] and _stands_alone(char)):
+            continue
+        return char
+    return ""
+
+
+@lru_cache(1 << 16)
+def _stands_alone(char: str) -> bool:
+    """Whether it is no mark on another, and of no script that runs to the left."""
+    return unicodedata.category(char)[0] != "M" and unicodedata.bidirectional(char) not in ("R", "AL")
 
 
 def _height(blocks: list[Block], width: float) -> float:

@@ -1,0 +1,131 @@
+r"""Formulas: LaTeX in display style, in one spelling for one picture.
+
+\[ \int_{0}^{\infty}e^{-x^{2}}dx=\frac{\sqrt{\pi}}{2} \]
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ocr2.characters.grammar import Grammar
+from ocr2.characters.latex import body, normal
+from ocr2.errors import BadInput, RenderFailed
+from ocr2.metrics import edit_distance
+from ocr2.renderers import latex, mathpix, mathra
+from ocr2.renderers.drawing import Drawing, readable
+from ocr2.renderers.tools import chosen, need
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from ocr2.characters import Corpus
+
+BACKENDS = ("mathpix", "mathra", "pdflatex")
+SIZE = 24.0
+"""Pixels of an em of a plain drawing."""
+SMALLEST, LARGEST = 16.0, 40.0
+"""Pixels of an em: those of the smallest script are half as many."""
+SIDE = 1024
+"""The most pixels a side has."""
+LONGEST = 400
+"""Characters of an invented formula: longer ones seldom fit on a line that can be read."""
+_INKS = ("black", "black", "black", "#111", "#222", "#333", "#101040", "#301010")
+_PREAMBLE = r"\usepackage{amsmath,amssymb,amsfonts,cancel}"
+_ENVIRONMENT = re.compile(
+    r"\\begin\{(equation|align|gather|multline|eqnarray|displaymath|math|flalign|alignat)\*?\}.*\\end\{\1\*?\}", re.S
+)
+
+
+def compose(corpus: Corpus, rng: Random) -> str:
+    """A formula of the corpus, or, where it has none or one time in three, an invented one.
+
+    Raises BadInput for a formula of the corpus that has no one spelling.
+    """
+    if corpus.has("formula") and rng.random() < 0.67:
+        return marked(normal(corpus.item(rng, "formula")))
+    while len(invented := normal(Grammar(corpus, rng).formula())) > LONGEST:
+        pass
+    return marked(invented)
+
+
+def marked(formula: str) -> str:
+    r"""The formula with what marks it as one: `\[ … \]`."""
+    return f"\\[ {formula} \\]"
+
+
+def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
+    """The formula in display style; with `rng` in some size, weight and colour.
+
+    Raises BadInput for an unknown backend or nothing to draw; RenderFailed for what the backend can't draw, in its
+    words, or what would be too wide to read; RendererMissing.
+    """
+    name = chosen(backend, BACKENDS)
+    formula = body(readable(source))
+    if not formula:
+        raise BadInput("an empty formula: expected LaTeX")
+    size = SIZE if rng is None else rng.uniform(SMALLEST, LARGEST)
+    margin = 8.0 if rng is None else rng.uniform(5, 24)
+    if name == "pdflatex":
+        return _printed(formula, size)
+    ink = "black" if rng is None else rng.choice(_INKS)
+    drawn = mathpix.formulas([(formula, True)], ink)[0] if name == "mathpix" else mathra.formula(formula, True, ink)
+    size = _fitting(size, max(drawn.width, drawn.height + drawn.depth), margin, source)
+    svg = drawn.padded(margin / size).svg
+    if rng is not None:
+        weight = max(0.0, rng.gauss(4, 9)) if name == "mathpix" else 0.0  # thousandths of an em
+        svg = svg.replace('stroke-width="0"', f'stroke-width="{weight:.1f}"', 1)
+        svg = svg.replace(mathpix.HAN, rng.choice((mathpix.HAN, "Noto Serif SC")))
+    tool = mathpix.version() if name == "mathpix" else f"{name} {need(name).version}"
+    return Drawing(svg.encode(), "svg", tool, size / mathpix.EM)
+
+
+def _fitting(size: float, longest: float, margin: float, source: str) -> float:
+    """Pixels of an em so that a formula of so many fits. Raises RenderFailed where they would be too few to read."""
+    fitting = min(size, (SIDE - 2 * margin) / longest)
+    if fitting < SMALLEST:
+        most = (SIDE - 2 * margin) / SMALLEST
+        raise RenderFailed(
+            f"a formula {longest:.0f} em long, {source[:40]!r}: expected up to {most:.0f}, or shorter lines"
+        )
+    return fitting
+
+
+def _printed(formula: str, size: float) -> Drawing:
+    """By LaTeX, in Computer Modern."""
+    if re.search("[\u2e80-\uffef]", formula):
+        raise RenderFailed("pdflatex has no Chinese type: choose another backend")
+    numbered = re.sub(r"\\tag\{([^{}]*)\}", r"\\qquad\\text{(\1)}", formula)
+    numbered = re.sub(r"\\(begin|end)\{(align|gather)\*?\}", r"\\\1{\2ed}", numbered)
+    numbered = re.sub(r"\\(?:begin|end)\{(?:equation|displaymath|math)\*?\}", "", numbered)
+    script = r"\usepackage{mathrsfs}" * ("\\mathscr" in numbered)  # whose type not every TeX has
+    content = latex.page(f"$\\displaystyle {numbered}$", _PREAMBLE + script, "pdflatex")
+    found = re.search(rb"/MediaBox\s*\[\s*\S+\s+\S+\s+(\S+)\s+(\S+?)\s*\]", content)
+    assert found
+    size = _fitting(size, max(map(float, found.groups())) / 10, 0, formula)
+    return Drawing(content, "pdf", f"pdflatex {need('pdflatex').version}", size / 10)
+
+
+def looks_like(text: str) -> bool:
+    r"""Whether all of it is one formula that is marked as one: `\[ \]`, `$$ $$`, `\( \)`, `$ $` or its environment."""
+    text = text.strip()
+    inner = body(text)
+    if inner != text:
+        return bool(inner) and not re.search(r"(?<!\\)(?:\\\\)*(\$|\\\[|\\\]|\\\(|\\\))", inner) and "\n\n" not in inner
+    return bool(_ENVIRONMENT.fullmatch(text)) and text.count("\\begin{equation") < 2
+
+
+def score(predicted: str, truth: str) -> dict[str, float]:
+    """Edit distance over the longer's length (0 is perfect), and whether they are the same (1), in their one spelling.
+
+    What has none is compared as it is, without spaces.
+    """
+    ours, theirs = _comparable(predicted), _comparable(truth)
+    return {"edit_distance": edit_distance(ours, theirs), "exact": float(ours == theirs)}
+
+
+def _comparable(text: str) -> str:
+    try:
+        return normal(text)
+    except BadInput:
+        return re.sub(r"\s+", "", body(text))
