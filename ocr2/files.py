@@ -73,7 +73,7 @@ def _below(folder: Path) -> Iterator[Path]:
     """The readable files below a folder, and the folders that can't be listed."""
     try:
         with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: _natural(entry.name))
+            entries = sorted(scan, key=lambda entry: natural(entry.name))
     except OSError:
         yield folder
         return
@@ -86,7 +86,7 @@ def _below(folder: Path) -> Iterator[Path]:
             yield folder / entry.name
 
 
-def _natural(name: str) -> tuple[list[str | int], str]:
+def natural(name: str) -> tuple[list[str | int], str]:
     """A sort key that reads digits as numbers and ignores case: "page 2" comes before "Page 10"."""
     parts = re.split(r"(\d+)", name.casefold())
     return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], name

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
-from ocr2.errors import BadInput, BadOutput, BadPrompt, OcrError
+from ocr2.errors import BadInput, BadOutput, BadPrompt, OcrError, RendererMissing
 from ocr2.files import whole
 from ocr2.pixels import BROKEN
 from ocr2.records import MODES, checked, encoded, parsed, record
@@ -50,6 +50,10 @@ MOST_BYTES = 2**28
 _SAVED = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}
 _BLOCK = tarfile.BLOCKSIZE
 _AGAIN = "make the shard again"
+_REASONS = 8
+"""Different reasons for dropped samples that a shard names."""
+_PARTICULAR = r"""(?<!\w)'[^']*'|"[^"]*"|[-\d.,]*\d|[^\x20-\x7e]+"""
+"""In a message: what is another in each."""
 _SPARE = 4 * _BLOCK
 """What the last sample of a shard says more than the others, at most."""
 _DAMAGED: tuple[type[Exception], ...] = (tarfile.TarError, *BROKEN)
@@ -64,7 +68,7 @@ class Shard:
     path: Path
     samples: int
     dropped: Mapping[str, int]
-    """How many samples could not be made, by the kind of error."""
+    """How many samples could not be made, by the reason: the kind of error and what it says, without particulars."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +121,10 @@ def write(
 
     `numbers` are those of the samples, by default all that there are; sample i goes to shard i // `each`, so several
     processes may write parts of one folder if each begins at a multiple of `each`. A sample that raises an OcrError, or
-    that could not be read back, is counted and left out. A run that was stopped goes on, and so does one that is asked
-    for more: shards that are there aren't made again, but for one that was asked for fewer samples, and the first
-    sample of each, to see that they are of the same source. Raises BadOutput where they aren't, where they were asked
-    for other samples, or if the disk is full.
+    that could not be read back, is counted and left out; a RendererMissing is raised. A run that was stopped goes on,
+    and so does one that is asked for more: shards that are there aren't made again, but for one that was asked for
+    fewer samples, and the first sample of each, to see that they are of the same source. Raises BadOutput where they
+    aren't, where they were asked for other samples, or if the disk is full.
     """
     if each < 1:
         raise BadOutput(f"each={each}: expected at least one sample in a shard")
@@ -151,9 +155,11 @@ def _made(path: Path, samples: Source, asked: range, each: int, encoding: Encodi
         for number in asked:
             try:
                 words, pages = _encoded(samples[number], encoding)
+            except RendererMissing:
+                raise  # none of them could be made
             except OcrError as error:
-                _log.warning("sample %d is left out: %s", number, error)
-                dropped[type(error).__name__] += 1
+                _log.info("sample %d is left out: %s", number, error)
+                dropped[reason(error, dropped)] += 1
                 continue
             if last:
                 _put(tar, *last)
@@ -162,6 +168,13 @@ def _made(path: Path, samples: Source, asked: range, each: int, encoding: Encodi
             last[1]["shard"] = {"asked": [asked.start, asked.stop, asked.step], "each": each, "dropped": dropped}
             _put(tar, *last)
     return Shard(path, len(asked) - dropped.total(), dict(dropped))
+
+
+def reason(error: OcrError, known: Mapping[str, int]) -> str:
+    """What went wrong, but for what it went wrong with; the kind of error alone where there are many reasons."""
+    name = type(error).__name__
+    told = f"{name}: {re.sub(_PARTICULAR, '…', str(error)):.60}"
+    return told if told in known or len(known) < _REASONS else name
 
 
 def _put(tar: tarfile.TarFile, number: int, words: dict[str, Any], pages: dict[str, bytes]) -> None:

@@ -100,13 +100,17 @@ def test_got_onnx(tmp_path: Path) -> None:
 
 
 def test_engines(tmp_path: Path) -> None:
-    pytest.importorskip("fontTools", reason="fonts: pip install 'ocr2[fonts]'")
-    told = run("engines.py", write_corpus(tmp_path / "texts"), "--seconds", 0.05, "--json", tmp_path / "out.json")
+    pytest.importorskip("resvg", reason="engines: pip install 'ocr2[engines]'")
+    told = run(
+        *("engines.py", write_corpus(tmp_path / "texts"), "--seconds", 0.05, "--json", tmp_path / "out.json"),
+        *("--count", 4, "--kinds", "line-en,molecule,chart"),
+    )
     record = json.loads((tmp_path / "out.json").read_text())
     assert [row["speech"] for row in record["dense"]] == ["en", "zh"]
     for row in record["dense"]:
         assert min(row["pages"], row["pillow"], row["ratio"]) > 0 and row["characters"] >= 1500
         assert f"| {row['speech']} | {row['characters']:,.0f} | {row['ours']:.1f} |" in told
-    assert len(record["engines"]) == 7 * 3
-    for row in record["engines"]:
-        assert f"| {row['shape']} | {row['speech']} | {row['rate']:,.0f} | {row['characters']:,.0f} |" in told
+    assert [row["kind"] for row in record["kinds"]] == ["line-en", "molecule", "chart"]
+    for row in record["kinds"]:
+        assert f"| {row['kind']} | {row['shard']:.1f} | {row['arrays']:.1f} |" in told
+        assert row["dropped"] == 0 < row["kilobytes"] and (row["renderer"] is None) == (row["kind"] == "line-en")

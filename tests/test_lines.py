@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import re
@@ -118,9 +119,13 @@ def test_a_sample_is_the_page_and_its_text(corpus: Corpus, shape: Shape) -> None
     page, sample = engine.page(9), engine[9]
     assert sample.text == page.text and sample.prompt == Prompt() and sample.kind == "text"
     assert sample.images[0].tobytes() == page.image.tobytes()
-    assert re.match(
-        rf"lines/{shape}/mixed/seed 6/9: (random|(english|chinese)\.txt(, \w+\.txt)?); .*\(.+\)$", sample.origin
-    )
+    told = json.loads(sample.origin)
+    assert [each["points"] for each in told["lines"]] == [
+        [[round(x, 2), round(y, 2)] for x, y in line.place] for line in page.lines
+    ]
+    assert (told["engine"], told["seed"], told["index"]) == (f"{shape}-mixed", 6, 9)
+    assert re.fullmatch(r"random|(english|chinese)\.txt(, \w+\.txt)?", told["source"])
+    assert re.fullmatch(r"[^(]+\([^)]+\)(, [^(]+\([^)]+\))*", told["fonts"])
 
 
 def test_an_item_is_the_same_in_any_order_and_differs_from_others(corpus: Corpus, shape: Shape) -> None:
@@ -166,7 +171,7 @@ def test_held_back_texts_are_set_in_held_back_fonts(corpus: Corpus, tmp_path: Pa
         for easy in (False, True):
             engine = Lines(texts, "page", "en", 1, easy=easy)
             for index in range(12):
-                named = engine.page(index).origin.rpartition("; ")[2]
+                named = json.loads(engine.page(index).origin)["fonts"]
                 seen |= {
                     family
                     for family in held | trained

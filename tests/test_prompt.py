@@ -17,8 +17,8 @@ from got_helpers import tiny_tokenizer
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Inner
 
-from ocr2.errors import BadCheckpoint, BadPrompt
-from ocr2.got.prompt import END, IMAGE, NEEDED, PAD, QWEN_SPECIAL, Tokenizer, encode, query, wording
+from ocr2.errors import BadCheckpoint
+from ocr2.got.prompt import END, IMAGE, NEEDED, PAD, QWEN_SPECIAL, Tokenizer, encode, wording
 from ocr2.types import Box, Prompt
 
 
@@ -215,19 +215,12 @@ QUERIES = {
 
 @pytest.mark.parametrize(("expected", "prompt"), QUERIES.items(), ids=QUERIES)
 def test_queries(expected: str, prompt: Prompt, tokenizer: Tokenizer, oracle: tiktoken.Encoding) -> None:
-    assert query(prompt, 1000, 2000) == expected
     whole = (
         "<|im_start|>system\nYou should follow the instructions carefully and explain your answers in detail.<|im_end|>"
         f"<|im_start|>user\n<img>{'<imgpad>' * 512}</img>\n{expected}<|im_end|><|im_start|>assistant\n"
     )
     assert wording(prompt, 512, 1000, 2000) == whole
     assert encode(prompt, tokenizer, 512, 1000, 2000) == oracle.encode(whole, allowed_special="all")
-
-
-def test_tiles_and_pages_ask_for_format_anyway() -> None:
-    for prompt in (Prompt(tiles=1), Prompt(pages=3)):
-        formatted = Prompt(format=True, tiles=prompt.tiles, pages=prompt.pages)
-        assert query(prompt, 9, 9) == query(formatted, 9, 9)
 
 
 def test_the_ids_of_the_plainest_prompt(tokenizer: Tokenizer) -> None:
@@ -243,25 +236,6 @@ def test_prompts_of_a_tiny_tokenizer() -> None:
     tiny.inner.encode_special_tokens = False
     assert ids == tiny.encode(wording(Prompt(box=Box(0, 0, 5, 5)), 4, 10, 10))
     assert tiny.size < 400
-
-
-@pytest.mark.parametrize(
-    ("prompt", "message"),
-    [
-        (
-            Prompt(box=Box(0, 0, 801, 5)),
-            "box=0,0,801,5 reaches outside the page of 800 × 600 pixels: give a place with",
-        ),
-        (Prompt(box=Box(790, 599, 800, 600.5)), "box=790,599,800,600.5 reaches outside the page"),
-        (Prompt(point=(800.5, 3)), "point=800.5,3 reaches outside the page of 800 × 600 pixels"),
-        (Prompt(point=(0, 601)), "point=0,601 reaches outside"),
-    ],
-)
-def test_places_outside_the_page(prompt: Prompt, message: str) -> None:
-    with pytest.raises(BadPrompt, match=message):
-        query(prompt, 800, 600)
-    assert query(Prompt(box=Box(0, 0, 800, 600)), 800, 600) == "[0, 0, 1000, 1000] OCR: "
-    assert query(Prompt(point=(800, 600)), 800, 600) == "[1000, 1000] OCR: "
 
 
 def test_it_needs_no_torch() -> None:

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from ocr2 import shards
-from ocr2.errors import BadInput, BadOutput, TooLong
+from ocr2.errors import BadInput, BadOutput, RendererMissing, TooLong
 from ocr2.shards import Encoding, Shards, write
 from ocr2.types import Box, Prompt, Sample
 
@@ -37,6 +37,7 @@ PROMPTS = (
     Prompt(tiles=12),
     Prompt(pages=12),
 )
+TOO_LONG = "TooLong: noise …"
 TEXTS = ("the page", "有朋自遠方來\n\n不亦樂乎", "", "\x00 naught", '"}, {"')
 
 
@@ -130,12 +131,38 @@ def test_shards_that_webdataset_writes(tmp_path: Path) -> None:
 def test_what_cannot_be_made_is_counted(tmp_path: Path) -> None:
     told = written(tmp_path, Noise(broken=(1, 2, 7, 12, 13)), 14, each=6)
     assert [(shard.samples, shard.dropped) for shard in told] == [
-        (4, {"TooLong": 2}),
-        (5, {"TooLong": 1}),
-        (0, {"TooLong": 2}),
+        (4, {TOO_LONG: 2}),
+        (5, {TOO_LONG: 1}),
+        (0, {TOO_LONG: 2}),
     ]
     source = Noise()
     assert list(Shards(tmp_path)) == [source[n] for n in (0, 3, 4, 5, 6, 8, 9, 10, 11)]
+
+
+def test_reasons_are_told_without_particulars(tmp_path: Path) -> None:
+    class Broken(Noise):
+        def __getitem__(self, index: int) -> Sample:
+            if index < 20:
+                raise BadInput(f"'{index}' and \"{index}.5\" aren't it, 中{index}: -{index}.25 can't be {'x' * 90}")
+            if index < 60:
+                raise BadInput("abcdefghijklmnopqrstuvwxyz"[index - 20 : index - 15] or "none")
+            return super().__getitem__(index)
+
+    (told,) = write(Broken(), tmp_path, range(64))
+    assert told.dropped.pop("BadInput: … and … aren't it, ……: … can't be " + "x" * 26) == 20  # type: ignore[attr-defined]
+    assert told.dropped.pop("BadInput") > 10 and len(told.dropped) == shards._REASONS - 1  # type: ignore[attr-defined]
+    (again,) = write(Broken(), tmp_path, range(64))
+    assert again.samples == told.samples == 4
+
+
+def test_a_missing_renderer_is_no_reason_to_drop(tmp_path: Path) -> None:
+    class Missing(Noise):
+        def __getitem__(self, index: int) -> Sample:
+            raise RendererMissing("brush is missing: apt-get install brush")
+
+    with pytest.raises(RendererMissing, match="apt-get install brush"):
+        list(write(Missing(), tmp_path, range(4)))
+    assert not os.listdir(tmp_path)
 
 
 def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
@@ -147,7 +174,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / "cut")) == ["samples-000000.tar", "samples-000001.tar"]
     source = Noise(broken=(5,))
     told = written(tmp_path / "cut", source, 20, each=4)
-    assert [shard.dropped for shard in told] == [{}, {"TooLong": 1}, {}, {}, {}]
+    assert [shard.dropped for shard in told] == [{}, {TOO_LONG: 1}, {}, {}, {}]
     assert told == [replace(shard, path=tmp_path / "cut" / shard.path.name) for shard in whole]
     assert source.asked == [0, 4, *range(8, 20)]
     for shard in whole:
@@ -178,7 +205,7 @@ def test_a_run_that_is_asked_for_more(tmp_path: Path, broken: tuple[int, ...]) -
     """Shard 1 is made again, and all is as if it had been asked for at once."""
     source = Noise(broken=broken)
     told = written(tmp_path / "twice", source, 15, each=10)
-    assert sum(shard.dropped.get("TooLong", 0) for shard in told) == len({*broken} & {*range(15)})
+    assert sum(shard.dropped.get(TOO_LONG, 0) for shard in told) == len({*broken} & {*range(15)})
     source.asked.clear()
     told = written(tmp_path / "twice", source, 40, each=10)
     assert source.asked[:1] + source.asked[-30:] == [0, *range(10, 40)]
@@ -250,11 +277,13 @@ def test_what_could_not_be_read_back_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     monkeypatch.setattr(shards, "MOST_BYTES", 20_000)
     good = Sample((Image.effect_noise((99, 99), 90),), Prompt(), "good", "text", "")
     told = list(write([good, replace(good, **sample), good], tmp_path))
-    assert [(shard.samples, shard.dropped) for shard in told] == [(2, {"BadOutput": 1})]
+    assert [(shard.samples, shard.dropped) for shard in told] == [(2, told[0].dropped)]
+    assert [(reason[:11], count) for reason, count in told[0].dropped.items()] == [("BadOutput: ", 1)]
     assert "sample 1 is left out: " in caplog.text
     assert re.search(says, caplog.text)
     assert [found.text for found in Shards(tmp_path)] == ["good", "good"]
@@ -268,7 +297,7 @@ def test_a_sample_as_large_as_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for count in range(1, len(source)):
         (told,) = write(source, tmp_path / str(count), range(count))
         assert len(Shards(tmp_path / str(count))) == told.samples > 0
-    assert told.dropped["BadOutput"] > 2
+    assert sum(told.dropped.values()) > 2
 
 
 def test_a_bug_leaves_no_shard(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from PIL import Image
 
+from ocr2.data.origin import origin, with_lines
 from ocr2.data.writing import EASY_SIZE, SPEECHES, Speech, Writing, near
 from ocr2.errors import BadInput
 from ocr2.renderers import paper
@@ -99,7 +100,7 @@ class Lines:
     def __getitem__(self, index: int) -> Sample:
         """Picture `index`, the question for its text, and the text. Raises BadInput, RendererMissing."""
         page = self.page(index)
-        return Sample((page.image,), Prompt(), page.text, "text", page.origin)
+        return Sample((page.image,), Prompt(), page.text, "text", with_lines(page.origin, page.lines))
 
 
 class _Work:
@@ -129,10 +130,14 @@ class _Work:
             pixels, lines = paper.painted(sheet.ink, sheet.lines, self.rng)
         else:
             pixels, lines = paper.worn(sheet.ink, sheet.lines, self.rng, size)
-        where = f"lines/{self.shape}/{self.speech}/seed {self.engine.seed}/{self.index}"
-        set_in = ", ".join(f"{face.name} ({face.licence})" for face in sheet.faces)
-        origin = f"{where}: {sources}; {set_in}"
-        return Page(Image.fromarray(pixels), lines, 1, origin)
+        told = origin(
+            f"{self.shape}-{self.speech}",
+            self.engine.seed,
+            self.index,
+            source=sources,
+            fonts=", ".join(f"{face.name} ({face.licence})" for face in sheet.faces),
+        )
+        return Page(Image.fromarray(pixels), lines, 1, told)
 
     def _short(self) -> tuple[Sheet, int]:
         """A word or a few, as large as the picture lets it be, or somewhat smaller."""

@@ -13,7 +13,8 @@ from base64 import b64decode
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from ocr2.errors import BadCheckpoint, BadPrompt
+from ocr2.errors import BadCheckpoint
+from ocr2.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,33 +151,6 @@ def halves(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
         for n in range(max(first - 1, 0), min(first + 1, len(pairs))):
             pairs[n] = ranks.get(token[cuts[n] : cuts[n + 2]], len(ranks))
     return token[: cuts[1]], token[cuts[1] :]
-
-
-def query(prompt: Prompt, width: int, height: int) -> str:
-    """The question in the words that the model was trained on; the page is `width` × `height` pixels.
-
-    Raises BadPrompt where the region reaches outside the page.
-    """
-    if prompt.tiles:
-        return "OCR with format upon the patch reference: "
-    if prompt.pages > 1:
-        return "OCR with format across multi pages: "
-    plain = "OCR with format: " if prompt.format else "OCR: "
-    if prompt.color:
-        return f"[{prompt.color}] {plain}"
-    if prompt.box:
-        _check_place(f"box={prompt.box}", prompt.box.x1, prompt.box.y1, width, height)
-        return f"{list(prompt.box.scaled(width, height))} {plain}"
-    if prompt.point:
-        x, y = prompt.point
-        _check_place(f"point={x:g},{y:g}", x, y, width, height)
-        return f"[{int(x / width * 1000)}, {int(y / height * 1000)}] {plain}"
-    return plain
-
-
-def _check_place(name: str, right: float, bottom: float, width: int, height: int) -> None:
-    if right > width or bottom > height:
-        raise BadPrompt(f"{name} reaches outside the page of {width} × {height} pixels: give a place within it")
 
 
 def wording(prompt: Prompt, image_tokens: int, width: int, height: int) -> str:
