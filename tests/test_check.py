@@ -136,7 +136,9 @@ def test_formulas(seed):
 
 
 def test_two_engines_of_formulas_see_the_same_signs():
-    assert not redrawn.signs_of_formula("\\[ \\begin{cases}\\tilde{x}&n>0\\\\ \\sqrt[3]{y}&\\text{if }k\\end{cases} \\]")
+    assert not redrawn.signs_of_formula(
+        "\\[ \\begin{cases}\\tilde{x}&n>0\\\\ \\sqrt[3]{y}&\\text{if }k\\end{cases} \\]"
+    )
     assert redrawn.tree("ab") != redrawn.tree("ac")
 
 

@@ -70,7 +70,7 @@ def checked(name: str, sample: Sample, read: Read) -> Finding:
         except RendererMissing as error:
             findings.append(Finding("", (), str(error)))
         except OcrError as error:  # a tool that can't draw what another can
-            findings.append(Finding("", (), f"{type(error).__name__}: {str(error):.120}"))
+            findings.append(Finding("", (), f"{type(error).__name__}: {error!s:.120}"))
     return Finding(
         ", ".join(filter(None, (finding.how for finding in findings))),
         tuple(one for finding in findings for one in finding.lost),

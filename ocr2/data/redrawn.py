@@ -28,75 +28,86 @@ if TYPE_CHECKING:
     from ocr2.renderers.drawing import Drawing
 
     Pixels = NDArray[np.uint8]
-    Ink = NDArray[np.uint8]
 
 _HAN = re.compile("[\\u2e80-\\uffef]")
 _DELIMITERS = set("()[]{}|/‖⌊⌋⌈⌉⟨⟩〈〉\\~^√") | set(map(chr, range(0x239B, 0x23B4)))
 _ALIKE = {
     **{"−": "-", "∗": "*", "⋅": "·", "∣": "|", "∥": "‖", "′": "'", "ϵ": "ε", "ϕ": "φ", "⟶": "→", "⟵": "←", "⟹": "⇒"},
-    **{"…": "", ".": "", "⋯": "", "∶": ":", "\u20d7": "→", "∖": "\\", "∼": "~", "ı": "i", "ȷ": "j", "⩽": "≤", "⩾": "≥", "⟺": "⇔"},
+    **{
+        "…": "",
+        ".": "",
+        "⋯": "",
+        "∶": ":",
+        "\u20d7": "→",
+        "∖": "\\",
+        "∼": "~",
+        "ı": "i",
+        "ȷ": "j",
+        "⩽": "≤",
+        "⩾": "≥",
+        "⟺": "⇔",
+    },
 }
 """Signs that one engine has one way and another another way; dots are one sign or three."""
 
 
-def ink(picture: Pixels, least: int = 90) -> Ink:
-    """(h, w) 1 where a picture differs so much from its paper, cut to where it does; empty where nothing does."""
-    grey = picture if picture.ndim == 2 else picture.min(axis=2)
-    mask = (grey.astype(np.int16) < int(np.median(grey)) - least).astype(np.uint8)
-    x, y, wide, high = cv2.boundingRect(mask)
-    return mask[y : y + high, x : x + wide]
+def shade(picture: Pixels) -> Pixels:
+    """(h, w) How much darker than its paper a picture is, cut to where it is; empty where it is nowhere."""
+    grey = (picture if picture.ndim == 2 else picture.min(axis=2)).astype(np.int16)
+    dark = np.clip(int(np.median(grey)) - grey, 0, 255).astype(np.uint8)
+    x, y, wide, high = cv2.boundingRect((dark > FAINT).astype(np.uint8))
+    return dark[y : y + high, x : x + wide]
 
 
-def unlike(one: Ink, other: Ink, near: float) -> list[tuple[int, int, int]]:
-    """What ink of either is further than so many pixels from all of the other's: area, x and y of each spot, the
-    largest first; both are as large as each other.
+def unlike(one: Pixels, other: Pixels, near: float) -> list[tuple[int, int, int]]:
+    """What is dark in either and further than so many pixels from all that is seen in the other, as large as the first:
+    area, x and y of each spot, the largest first.
     """
     found = []
     for ours, theirs in ((one, other), (other, one)):
-        far = cv2.distanceTransform(1 - theirs, cv2.DIST_L2, 3) > near
-        _, _, stats, middles = cv2.connectedComponentsWithStats(ours & far.astype(np.uint8), connectivity=8)
-        found += [
-            (int(stat[4]), round(x), round(y)) for stat, (x, y) in zip(stats[1:], middles[1:], strict=True)
-        ]
+        far = cv2.distanceTransform((theirs <= FAINT).astype(np.uint8), cv2.DIST_L2, 3) > near
+        spots = ((ours > DARK) & far).astype(np.uint8)
+        _, _, stats, middles = cv2.connectedComponentsWithStats(spots, connectivity=8)
+        found += [(int(stat[4]), round(x), round(y)) for stat, (x, y) in zip(stats[1:], middles[1:], strict=True)]
     return sorted(found, reverse=True)
 
 
-def fitted(drawing: Drawing, size: tuple[int, int], least: int = 90) -> Ink:
-    """(h, w) The ink of a drawing, made so large."""
-    plain = ink(drawing.pixels(), least)
-    close = drawing.scaled(2 * max(size[0] / plain.shape[0], size[1] / plain.shape[1])).pixels()
-    grey = close if close.ndim == 2 else close.min(axis=2)
-    x, y, wide, high = cv2.boundingRect((grey < 255 - least).astype(np.uint8))
-    cut = cv2.resize(grey[y : y + high, x : x + wide], size[::-1], interpolation=cv2.INTER_AREA)
-    return (cut < 255 - least).astype(np.uint8)
+def fitted(drawing: Drawing, size: tuple[int, int]) -> Pixels:
+    """(h, w) The shade of a drawing, made so large."""
+    plain = shade(drawing.pixels())
+    close = drawing.scaled(2 * max(size[0] / plain.shape[0], size[1] / plain.shape[1]))
+    return np.asarray(cv2.resize(shade(close.pixels()), size[::-1], interpolation=cv2.INTER_AREA))
+
+
+FAINT, DARK = 12, 60
+"""Levels of grey below that of paper: of ink that is hardly seen, and of some that is seen well."""
 
 
 def picture_of_formula(picture: Pixels, source: str) -> list[str]:
     """Where a picture of a formula isn't as MathJax draws it, in lines of any weight."""
-    seen = ink(picture)
-    if not seen.size:
+    dark = _dark(picture)
+    if not dark.size:
         return ["nothing is drawn"]
     if _HAN.search(source):  # in some other type
         return []
     plain = formula.draw(source, None)
-    svg, size = plain.svg(), (seen.shape[0], seen.shape[1])
-    em = formula.SIZE * seen.shape[1] / ink(plain.pixels()).shape[1]
-    shade = _shade(picture)
+    svg, (high, wide) = plain.svg(), _dark(plain.pixels()).shape
+    larger = max(dark.shape[0] / high, dark.shape[1] / wide)
     found: list[list[str]] = []
     for weight in WEIGHTS:
         drawing = replace(plain, content=svg.replace('stroke-width="0"', f'stroke-width="{weight}"', 1).encode())
-        scale = 2 * max(size[0] / ink(plain.pixels()).shape[0], size[1] / ink(plain.pixels()).shape[1])
-        again = cv2.resize(_shade(drawing.scaled(scale).pixels()), shade.shape[::-1], interpolation=cv2.INTER_AREA)
-        found.append(_spots(shade, again, em))
+        close = _dark(drawing.scaled(2 * larger).pixels())
+        again = cv2.resize(close, dark.shape[::-1], interpolation=cv2.INTER_AREA)
+        found.append(_spots(dark, again, formula.SIZE * dark.shape[1] / wide))
         if not found[-1]:
             break
     return min(found, key=len)
 
 
-def _shade(picture: Pixels) -> NDArray[np.float32]:
+def _dark(picture: Pixels) -> NDArray[np.float32]:
     """(h, w) 1 where ink is darkest, 0 on paper, cut to where there is any."""
     grey = (picture if picture.ndim == 2 else picture.min(axis=2)).astype(np.float32)
-    dark = np.clip((255 - grey) / (255 - float(grey.min())), 0, 1)
+    dark = np.clip((255 - grey) / max(1.0, 255 - float(grey.min())), 0, 1)
     x, y, wide, high = cv2.boundingRect((dark > 0.4).astype(np.uint8))
     cut: NDArray[np.float32] = dark[y : y + high, x : x + wide]
     return cut
@@ -107,7 +118,9 @@ def _spots(one: NDArray[np.float32], other: NDArray[np.float32], em: float) -> l
     around = np.ones((3, 3) if em < 30 else (5, 5), np.uint8)
     found = []
     for ours, theirs in ((one, other), (other, one)):
-        more = cv2.GaussianBlur(ours, (0, 0), 0.03 * em) - cv2.dilate(cv2.GaussianBlur(theirs, (0, 0), 0.03 * em), around)
+        more = cv2.GaussianBlur(ours, (0, 0), 0.03 * em) - cv2.dilate(
+            cv2.GaussianBlur(theirs, (0, 0), 0.03 * em), around
+        )
         mask = (more > DARKER).astype(np.uint8)
         _, _, stats, middles = cv2.connectedComponentsWithStats(mask, connectivity=8)
         found += [
@@ -166,7 +179,12 @@ def _plain(text: str) -> str:
     """Letters, digits and signs, without style, delimiters and what is drawn of pieces."""
     plain = unicodedata.normalize("NFKC", "".join(_ALIKE.get(char, char) for char in text))
     plain = "".join(_ALIKE.get(char, char) for char in plain)
-    return "".join(char for char in plain if (char.isalnum() and unicodedata.category(char) != "Lm") or (unicodedata.category(char) == "Sm" and char not in _DELIMITERS))
+    return "".join(
+        char
+        for char in plain
+        if (char.isalnum() and unicodedata.category(char) != "Lm")
+        or (unicodedata.category(char) == "Sm" and char not in _DELIMITERS)
+    )
 
 
 HEADS = ("", ">=stealth", ">=latex")
@@ -184,18 +202,18 @@ def picture_of_geometry(picture: Pixels, source: str) -> list[str]:
     """
     need("pdflatex")
     exact, plain = geometry.draw(source, None, "pdflatex"), geometry.draw(source, None)
-    ours, theirs = ink(plain.pixels(), 20), ink(exact.pixels(), 20)
+    ours, theirs = shade(plain.pixels()), shade(exact.pixels())
     found = []
     if max(abs(a - b) for a, b in zip(ours.shape, theirs.shape, strict=True)) > 4:
         found.append(f"{ours.shape[1]} × {ours.shape[0]} pixels, by TeX {theirs.shape[1]} × {theirs.shape[0]}")
     else:
-        theirs = cv2.resize(theirs, ours.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        theirs = cv2.resize(theirs, ours.shape[::-1], interpolation=cv2.INTER_AREA)
         found += [f"not as TeX draws it at {x},{y}" for area, x, y in unlike(ours, theirs, 3.5) if area >= 6]
-    seen = ink(picture, 20)
+    seen = shade(picture)
     size = (seen.shape[0], seen.shape[1])
     others = []
     for head, type_ in product(HEADS, TYPES):
-        again = fitted(geometry.draw(_with(source, head, type_), None), size, 20)
+        again = fitted(geometry.draw(_with(source, head, type_), None), size)
         spots = [f"not in both at {x},{y}" for area, x, y in unlike(seen, again, FAR) if area >= SPECK]
         if not spots:
             return found

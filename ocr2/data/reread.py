@@ -91,7 +91,8 @@ def _sort(token: str) -> str:
 
 
 def _distinctive(token: str) -> bool:
-    return len(token) >= LEAST[_sort(token)]
+    """Whether it is long enough, and in a script that the reader reads."""
+    return len(token) >= LEAST[_sort(token)] and (token.isascii() or _sort(token) == "han")
 
 
 def _taken(soup: str, word: str, wrong: int) -> tuple[str, bool]:

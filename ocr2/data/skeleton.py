@@ -126,9 +126,7 @@ def _fitted(far: NDArray[np.float32], shape: Skeleton, size: tuple[int, ...]) ->
     return [(least, placed(*at)) for least, at in (_descended(error, at) for at in best)]
 
 
-def _descended(
-    error: Callable[[tuple[float, ...]], float], at: tuple[float, ...]
-) -> tuple[float, tuple[float, ...]]:
+def _descended(error: Callable[[tuple[float, ...]], float], at: tuple[float, ...]) -> tuple[float, tuple[float, ...]]:
     """The least error near a place, and that place."""
     steps, least = [3.0, 1.5, 4.0, 4.0], error(at)
     while max(steps) > 0.2:

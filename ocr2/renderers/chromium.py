@@ -9,6 +9,7 @@ is gone afterwards, and with a time limit, after which all of its processes are 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -30,6 +31,8 @@ _OPTIONS = (
     *("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=http://127.0.0.1:9", "--proxy-bypass-list=<-loopback>"),
     *("--no-pdf-header-footer", "--disable-features=Translate,MediaRouter"),
 )
+_LEAVES = re.compile(r"<meta\b[^>]*\bhttp-equiv\s*=\s*[\"']?\s*refresh\b[^>]*>", re.IGNORECASE)
+"""What makes a page go elsewhere, perhaps before it is printed."""
 # a switch that turns all scripts off would keep it from printing
 _SHEET = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
@@ -47,7 +50,7 @@ def pdf(html: str, seconds: float = SECONDS) -> bytes:
     assert program
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         source, made = Path(folder) / "page.html", Path(folder) / "page.pdf"
-        before, head, after = html.partition("<head>")
+        before, head, after = _LEAVES.sub("", html).partition("<head>")
         sheet = _SHEET.format(width=WIDTH, height=HEIGHT)
         source.write_text(f"{before}{head}{sheet}{after}" if head else f"{sheet}{html}", encoding="utf-8")
         options = [*_OPTIONS, f"--user-data-dir={folder}/user", f"--print-to-pdf={made}", source.as_uri()]
