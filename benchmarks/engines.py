@@ -7,8 +7,9 @@ tools that it starts, have one core to themselves, so the wall clock tells all t
 Each kind makes as many samples as fit into a shard, after a tenth as many that aren't counted, in which tools are
 loaded and most glyphs are drawn for the first time.
 
-"shard": invented, drawn, put on paper, encoded (JPEG, as `ocr2 make` does unless told otherwise) and written. "arrays": the same without encoding, as a training
-run takes them. "renderer": sources that are there already, drawn and made pixels, and nothing else.
+"shard": invented, drawn, put on paper, encoded (JPEG, as `ocr2 make` does unless told otherwise) and written.
+"arrays": the same without encoding, as a training run takes them. "renderer": sources that are there already, drawn and
+made pixels, and nothing else.
 
 Dense pages are those of 1024 × 1024 with at least 2,500 Latin or 1,500 Chinese characters. Their peer is Pillow, which
 draws the very lines of these pages, one by one, in one face and at their places, on a white page: without layout,
@@ -60,8 +61,14 @@ def made(name: str, having: Materials, count: int) -> dict[str, object]:
         with suppress(OcrError):
             arrays += bool(engine[index])
     spent = time.perf_counter() - start
-    row = {"kind": name, "shard": shard.samples / took, "arrays": arrays / spent, "kilobytes": size / shard.samples / 1e3}
-    return row | {"dropped": count - shard.samples, "renderer": drawn(name, having, count)}
+    return {
+        "kind": name,
+        "shard": shard.samples / took,
+        "arrays": arrays / spent,
+        "renderer": drawn(name, having, count),
+        "kilobytes": size / shard.samples / 1e3,
+        "dropped": count - shard.samples,
+    }
 
 
 def drawn(kind: str, having: Materials, count: int) -> float | None:
@@ -133,7 +140,7 @@ def main() -> None:
     corpus = Corpus([options.corpus])
     pages = [dense(corpus, speech, options.seconds) for speech in DENSE if options.seconds]
     if pages:
-        print("| dense pages | characters each | ours, a second | Pillow's lines alone | ratio |\n|---|---|---|---|---|")
+        print("| dense pages | characters each | ours/s | Pillow's lines/s | ratio |\n|---|---|---|---|---|")
     for row in pages:
         print("| {speech} | {characters:,.0f} | {ours:.1f} | {pillow:.1f} | {ratio:.2f} |".format(**row))
     print("\n| kind | shard, a second | arrays | renderer alone | KB each | dropped |\n|---|---:|---:|---:|---:|---:|")
@@ -142,7 +149,8 @@ def main() -> None:
         row = made(name, Materials(corpus), options.count)
         kinds.append(row)
         alone = f"{row['renderer']:.1f}" if row["renderer"] else "–"
-        print("| {kind} | {shard:.1f} | {arrays:.1f} | {0} | {kilobytes:.0f} | {dropped} |".format(alone, **row), flush=True)
+        told = "| {kind} | {shard:.1f} | {arrays:.1f} | {0} | {kilobytes:.0f} | {dropped} |"
+        print(told.format(alone, **row), flush=True)
     if options.json:
         options.json.write_text(json.dumps({"dense": pages, "kinds": kinds}, indent=1))
 

@@ -16,7 +16,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 from ocr2 import align, files
-from ocr2.characters import kind_of
 from ocr2.errors import BadInput, BadPrompt, OcrError
 from ocr2.types import Box, Page, Prompt, Transcript
 
@@ -242,6 +241,8 @@ class GOTReader(Reader):
 
     def _told(self, asked: _Taken, news: Reading | OcrError) -> Transcript | OcrError:
         """The engine's answer as a transcript, or its error with the name of the page."""
+        from ocr2.characters import kind_of  # brings OpenCV, which a page that is refused needn't wait for
+
         page = asked.question[0]
         if isinstance(news, OcrError):
             return type(news)(f"{_name(page)}, page {page.number}: {news}")

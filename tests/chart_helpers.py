@@ -13,7 +13,7 @@ from ocr2.renderers.figure import Figure, Look
 from ocr2.renderers.fonts import FACES
 
 if TYPE_CHECKING:
-    from ocr2.characters.chartdata import Chart
+    from ocr2.characters.chart.data import Chart
     from ocr2.renderers.plan import Plan
 
 Quad = tuple[tuple[float, float], ...]

@@ -12,7 +12,7 @@ from chart_helpers import wrong
 from text_helpers import write_corpus
 
 from ocr2.characters import chart
-from ocr2.characters.chartdata import Chart, parsed
+from ocr2.characters.chart.data import Chart, parsed
 from ocr2.data.corpus import Corpus
 from ocr2.errors import BadInput
 from ocr2.renderers import echarts

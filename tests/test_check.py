@@ -25,8 +25,8 @@ from ocr2.types import Box, Line, Page, Prompt, Sample
 pytest.importorskip("resvg", reason="engines: pip install 'ocr2[engines]'")
 
 TABLE = (
-    "\\begin{tabular}{|l|c|}\n\\hline Mineral & Hardness \\\\\n\\hline Topaz & 8001 \\\\\n\\cline{1-1} Quartz & 7001 \\\\\n"
-    "\\hline\n\\end{tabular}"
+    "\\begin{tabular}{|l|c|}\n\\hline Mineral & Hardness \\\\\n\\hline Topaz & 8001 \\\\\n"
+    "\\cline{1-1} Quartz & 7001 \\\\\n\\hline\n\\end{tabular}"
 )
 KERN = "**kern\n*clefG2\n*k[]\n*M4/4\n4c\n4r\n4d;\n4fn\n==\n*-"
 
@@ -162,7 +162,10 @@ def test_music():
 
 @pytest.mark.skipif(tool("pdflatex").version is None, reason="pdflatex is missing: see ocr2 doctor")
 def test_geometry():
-    text = "\\begin{tikzpicture}\n\\draw (0,0) -- (4,0) -- (1,3) -- cycle;\n\\node[left] at (1,3) {$A$};\n\\end{tikzpicture}"
+    text = (
+        "\\begin{tikzpicture}\n\\draw (0,0) -- (4,0) -- (1,3) -- cycle;\n"
+        "\\node[left] at (1,3) {$A$};\n\\end{tikzpicture}"
+    )
     sample = drawn("geometry", text, 5)
     assert not checked("geometry", sample, reader()).lost
     assert checked("geometry", replace(sample, text=text.replace("(1,3) -- cycle", "(1,3)")), reader()).lost

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from text_helpers import write_corpus
 
-from ocr2.characters import document, markdown, molecule, table, text
-from ocr2.characters.blocks import Display, Heading, List, Table
-from ocr2.characters.spans import letters
+from ocr2.characters import document, molecule, table, text
+from ocr2.characters.document import markdown
+from ocr2.characters.document.blocks import Display, Heading, List, Table
+from ocr2.characters.document.spans import letters
 from ocr2.data.corpus import Corpus
 from ocr2.errors import BadInput, RenderFailed
 from ocr2.renderers.tools import tool

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("tikra", reason="engines: pip install 'ocr2[engines]'")
 
 from ocr2.characters import geometry
-from ocr2.characters.figures import SIZE, Figure
+from ocr2.characters.geometry.figures import SIZE, Figure
 from ocr2.errors import BadInput, OcrError, RenderFailed
 
 TRIANGLE = (

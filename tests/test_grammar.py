@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from text_helpers import write_corpus
 
-from ocr2.characters.grammar import Grammar
+from ocr2.characters.formula.grammar import Grammar
 from ocr2.characters.latex import normal
 from ocr2.data.corpus import Corpus
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ocr2.characters import plainmath, tabular, webtable
-from ocr2.characters.celltext import content_of, written
-from ocr2.characters.grid import Cell, Grid, Piece, grid, runs, settled
+from ocr2.characters.table import plainmath, tabular, webtable
+from ocr2.characters.table.celltext import content_of, written
+from ocr2.characters.table.grid import Cell, Grid, Piece, grid, runs, settled
 from ocr2.errors import BadInput
 
 

@@ -164,7 +164,7 @@ def test_a_killed_run_goes_on_without_loss_or_repetition(tmp_path: Path, texts: 
         300,
         tmp_path / "whole",
         each=30,
-        encoding=Encoding(),
+        encoding=Encoding("jpg"),
     )
     assert sum(shard.samples for shard in here(works, 1)) == 300
     assert bytes_of(tmp_path / "cut") == bytes_of(tmp_path / "whole")

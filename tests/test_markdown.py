@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from ocr2.characters.blocks import (
+from ocr2.characters.document.blocks import (
     Abstract,
     Author,
     Code,
@@ -19,8 +19,8 @@ from ocr2.characters.blocks import (
     Rule,
     Table,
 )
-from ocr2.characters.markdown import parsed, written
-from ocr2.characters.spans import Break, Mark, Math, Molecule, Text, spans
+from ocr2.characters.document.markdown import parsed, written
+from ocr2.characters.document.spans import Break, Mark, Math, Molecule, Text, spans
 from ocr2.errors import BadInput
 
 TABULAR = "\\begin{tabular}{|l|c|}\n\\hline a & b \\\\\n\\hline\n\\end{tabular}"

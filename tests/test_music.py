@@ -13,9 +13,9 @@ import pytest
 pytest.importorskip("verovio", reason="engines: pip install 'ocr2[engines]'")
 
 from ocr2.characters import music
-from ocr2.characters.excerpts import excerpt, read
-from ocr2.characters.kern import checked, wrong
-from ocr2.characters.scores import Bar, Event, Note, Score, beamed, cleaned, length, signature, written
+from ocr2.characters.music.excerpts import excerpt, read
+from ocr2.characters.music.kern import checked, wrong
+from ocr2.characters.music.scores import Bar, Event, Note, Score, beamed, cleaned, length, signature, written
 from ocr2.errors import BadInput, OcrError, RenderFailed
 
 HEAD = "**kern\t**kern\n*clefF4\t*clefG2\n*k[b-]\t*k[b-]\n*M3/4\t*M3/4\n"

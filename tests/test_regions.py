@@ -149,7 +149,8 @@ def test_items_are_the_same_anywhere_and_lengths_are_the_pages(pages: Lines) -> 
     several: Any = pickle.loads(pickle.dumps(finite))
     assert len(several) == 3 and not hasattr(endless, "__len__")
     assert pickle.loads(pickle.dumps(endless))[4].images[0].tobytes() == endless[4].images[0].tobytes()
-    assert len({Regions.of(pages, seed, kind, unit).identity for seed in (1, 2) for kind in KINDS for unit in UNITS}) == 8
+    ways = [(seed, kind, unit) for seed in (1, 2) for kind in KINDS for unit in UNITS]
+    assert len({Regions.of(pages, *way).identity for way in ways}) == 8
     assert json.loads(several[1].origin)["page"] == "drawn"
     with pytest.raises(BadInput, match="'point' is no region"):
         Regions.of(pages, 1, "point")  # type: ignore[arg-type]

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from text_helpers import write_corpus
 
-from ocr2.characters import table, tabledrawing, tabular
-from ocr2.characters.grid import Piece
+from ocr2.characters import table
+from ocr2.characters.table import drawing as tabledrawing
+from ocr2.characters.table import tabular
+from ocr2.characters.table.grid import Piece
 from ocr2.data.corpus import Corpus
 from ocr2.errors import BadInput, RenderFailed
 from ocr2.renderers import typst

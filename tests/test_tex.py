@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from text_helpers import write_corpus
 
-from ocr2.characters import document, markdown
-from ocr2.characters.blocks import Display, Paragraph
+from ocr2.characters import document
+from ocr2.characters.document import markdown
+from ocr2.characters.document.blocks import Display, Paragraph
 from ocr2.data.corpus import Corpus
 from ocr2.data.detex import Opened, converted
 from ocr2.data.tex import Tex

@@ -53,7 +53,7 @@ def check(kinds: list[str], count: int, seed: int, preview: Path | None, **optio
 
 
 def _checked(name: str, having: Materials, seed: int, count: int) -> list[Sample]:
-    """The samples of a kind that don't match, told one by one below the kind's line. Raises BadInput where none is made."""
+    """The samples of a kind that don't match, told below the kind's line. Raises BadInput where none is made."""
     engine = engine_of(name, having, seed)
     assert having.label
     looked, wrong, told = 0, [], []

@@ -1,7 +1,7 @@
 """Samples looked at a second time, in a way of its own for each kind: does a picture show what its text says?
 
     finding = checked("table", engine[7], read)    # read: an OCR-1.0 reader
-    finding.lost                                   # ("no rule below row 3",): what doesn't match, nothing where all does
+    finding.lost                                   # ("not read: Topaz",): what doesn't match
 
 Words are looked for by the reader (see `reread`). Formulas are set again, and the picture compared with that; what the
 two engines of formulas make of the same LaTeX is compared sign by sign. Rules of tables are found in the picture, and
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ocr2.characters import chartdata, markdown, molecule, spans, table
-from ocr2.characters.blocks import Abstract, Code, Display, List, Rule, Table
+from ocr2.characters import molecule, table
+from ocr2.characters.chart import data as chartdata
+from ocr2.characters.document import markdown, spans
+from ocr2.characters.document.blocks import Abstract, Code, Display, List, Rule, Table
 from ocr2.data import redrawn, ruled, skeleton
 from ocr2.data.reread import lost
 from ocr2.errors import BadInput, OcrError, RendererMissing
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from ocr2.characters.blocks import Block
+    from ocr2.characters.document.blocks import Block
     from ocr2.types import Page, Sample
 
     Pixels = NDArray[np.uint8]

@@ -16,9 +16,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ocr2.characters import latex, markdown, table
-from ocr2.characters.blocks import Abstract, Display, Heading, Item, List, Note, Paragraph, Table
-from ocr2.characters.spans import Mark, Math, Spans, Text, braced, letters
+from ocr2.characters import latex, table
+from ocr2.characters.document import markdown
+from ocr2.characters.document.blocks import Abstract, Display, Heading, Item, List, Note, Paragraph, Table
+from ocr2.characters.document.spans import Mark, Math, Spans, Text, braced, letters
 from ocr2.data.macros import Macros
 from ocr2.data.texline import Counted, Odd, line
 from ocr2.errors import OcrError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from random import Random
 
-    from ocr2.characters.blocks import Block
+    from ocr2.characters.document.blocks import Block
 
 DEEPEST = 8
 """How often environments stand in each other."""

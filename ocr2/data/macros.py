@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ocr2.characters.spans import braced
+from ocr2.characters.document.spans import braced
 
 if TYPE_CHECKING:
     from collections.abc import Container

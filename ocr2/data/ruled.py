@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from ocr2.characters.grid import runs
+from ocr2.characters.table.grid import runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ocr2.characters.grid import Grid
+    from ocr2.characters.table.grid import Grid
 
     Pixels = NDArray[np.uint8]
 
 DARKER = 70
 """Than what is beside it: a rule."""
-LENGTH = 1.2
-"""Of a row's height: as long as a rule is at least, and no stroke of a letter."""
+LENGTH = 1.5
+"""Of a row's height: as long as a level rule is at least, and no strokes of letters in a row are."""
 FULL = 0.93
 """Of the longest: a rule that goes from edge to edge."""
 THICK = 9
@@ -29,13 +29,16 @@ THICK = 9
 def wrong_rules(picture: Pixels, table: Grid) -> list[str]:
     """How the rules in the picture of a table aren't those of its grid: how many lines, and in how many parts."""
     grey = picture if picture.ndim == 2 else picture.min(axis=2)
-    _, y, _, high = cv2.boundingRect((np.abs(grey.astype(np.int16) - int(np.median(grey))) > 40).astype(np.uint8))
+    _, _, _, high = cv2.boundingRect((np.abs(grey.astype(np.int16) - int(np.median(grey))) > 40).astype(np.uint8))
     row = max(12.0, high / table.rows)
     styled = any(piece.math or "u" in piece.style for cell in table.cells for piece in cell.content)
-    found = [] if styled else _compared("horizontal", _expected(table.rules), _lines(grey, row))
+    found = (
+        [] if styled else _compared("horizontal", _expected(table.rules), _lines(grey, max(10, round(LENGTH * row))))
+    )
     upright = [_column(table, column) for column in range(table.columns + 1)]
     breaks = sum("=" in line for line in table.rules[1:-1])  # of upright rules, where two lie close to each other
-    return found + _compared("vertical", _expected(upright), _lines(np.ascontiguousarray(grey.T), row), breaks)
+    shortest = max(10, round((0.75 if breaks else 1.2) * row))
+    return found + _compared("vertical", _expected(upright), _lines(np.ascontiguousarray(grey.T), shortest), breaks)
 
 
 def _column(table: Grid, column: int) -> str:
@@ -66,11 +69,10 @@ def _expected(lines: tuple[str, ...] | list[str]) -> list[_Line]:
     return found
 
 
-def _lines(grey: Pixels, row: float) -> list[_Line]:
+def _lines(grey: Pixels, length: int) -> list[_Line]:
     """Each long horizontal line in a picture, from the top down."""
     around = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, np.ones((THICK, THICK), np.uint8))
     thin = (around.astype(np.int16) - grey > DARKER).astype(np.uint8)
-    length = max(10, round(LENGTH * row))
     long = cv2.morphologyEx(thin, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(long, connectivity=8)
     thin_ones = [stat for stat in stats[1:].tolist() if stat[3] <= THICK - 2]

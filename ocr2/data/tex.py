@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from ocr2.characters import document, markdown
+from ocr2.characters import document
+from ocr2.characters.document import markdown
 from ocr2.data.detex import Opened, converted, cost
 from ocr2.data.origin import origin
 from ocr2.data.synth import placed

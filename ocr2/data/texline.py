@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ocr2.characters import latex
-from ocr2.characters.blocks import Note
-from ocr2.characters.spans import Mark, Math, Spans, Text, braced, spans, written
+from ocr2.characters.document.blocks import Note
+from ocr2.characters.document.spans import Mark, Math, Spans, Text, braced, spans, written
 from ocr2.data.texwords import (
     ACCENTS,
     AS_IS,

@@ -15,8 +15,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ocr2.characters.chartdata import Chart, parsed
-from ocr2.characters.invented import invented
+from ocr2.characters.chart.data import Chart, parsed
+from ocr2.characters.chart.invented import invented
 from ocr2.errors import BadInput
 from ocr2.metrics import edit_distance
 from ocr2.renderers import echarts, plot

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ocr2.characters import celltext, plainmath, tabular
-from ocr2.characters.grid import Grid, Piece, runs
+from ocr2.characters.table import celltext, plainmath, tabular
+from ocr2.characters.table.grid import Grid, Piece, runs
 from ocr2.errors import BadInput
 from ocr2.renderers import fonts, mathpix, typst
 from ocr2.renderers.typst import MODERN, MODERN_BOLD, escaped, quoted
@@ -19,7 +19,7 @@ from ocr2.renderers.typst import MODERN, MODERN_BOLD, escaped, quoted
 if TYPE_CHECKING:
     from random import Random
 
-    from ocr2.characters.grid import Cell
+    from ocr2.characters.table.grid import Cell
     from ocr2.renderers.fonts import Face, Kind
 
 HAN = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]+")

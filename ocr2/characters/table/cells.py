@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ocr2.characters.grid import Cell, Content, Piece, settled
-from ocr2.characters.tabledrawing import longest, spare
+from ocr2.characters.table.drawing import longest, spare
+from ocr2.characters.table.grid import Cell, Content, Piece, settled
 from ocr2.characters.text import number, token
 from ocr2.errors import BadInput
 from ocr2.renderers import typst

@@ -14,15 +14,28 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocr2.characters.kern import rows
-from ocr2.characters.scores import MARKS, STEPS, Bar, Event, Note, bar_line, beamed, cleaned, flags, key, length, signed
+from ocr2.characters.music.kern import rows
+from ocr2.characters.music.scores import (
+    MARKS,
+    STEPS,
+    Bar,
+    Event,
+    Note,
+    bar_line,
+    beamed,
+    cleaned,
+    flags,
+    key,
+    length,
+    signed,
+)
 from ocr2.errors import BadInput
 
 if TYPE_CHECKING:
     from random import Random
 
-    from ocr2.characters.kern import Row
-    from ocr2.characters.scores import Voice
+    from ocr2.characters.music.kern import Row
+    from ocr2.characters.music.scores import Voice
 
 CLEFS = ("G2", "F4", "C3", "C4")
 METERS = ("2/4", "3/4", "4/4", "2/2", "3/8", "6/8", "9/8", "12/8", "3/2", "6/4")

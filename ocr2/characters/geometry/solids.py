@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocr2.characters.figures import between, fitted, near
+from ocr2.characters.geometry.figures import between, fitted, near
 
 if TYPE_CHECKING:
     from random import Random
 
-    from ocr2.characters.figures import Figure, Point
+    from ocr2.characters.geometry.figures import Figure, Point
 
 
 def box(figure: Figure, rng: Random) -> None:

@@ -10,12 +10,12 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from ocr2.characters.scores import Bar, Event, Note, altered, beamed, cleaned, flags, length, signed
+from ocr2.characters.music.scores import Bar, Event, Note, altered, beamed, cleaned, flags, length, signed
 
 if TYPE_CHECKING:
     from random import Random
 
-    from ocr2.characters.scores import Voice
+    from ocr2.characters.music.scores import Voice
 
 _METERS = {"2/4": 4, "3/4": 5, "4/4": 6, "2/2": 1, "3/8": 1, "6/8": 3, "9/8": 1, "12/8": 1, "3/2": 1}
 _RANGES = {"G2": (28, 42), "F4": (16, 30), "C3": (22, 35), "C4": (20, 33)}

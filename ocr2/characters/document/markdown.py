@@ -24,15 +24,27 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ocr2.characters import spans as inline
-from ocr2.characters.blocks import Abstract, Author, Code, Display, Heading, Item, List, Note, Paragraph, Rule, Table
-from ocr2.characters.spans import Break, Spans, braced, spans
+from ocr2.characters.document import spans as inline
+from ocr2.characters.document.blocks import (
+    Abstract,
+    Author,
+    Code,
+    Display,
+    Heading,
+    Item,
+    List,
+    Note,
+    Paragraph,
+    Rule,
+    Table,
+)
+from ocr2.characters.document.spans import Break, Spans, braced, spans
 from ocr2.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocr2.characters.blocks import Block
+    from ocr2.characters.document.blocks import Block
 
 DEEPEST = 6
 """How often things stand in each other; what is deeper is text."""

@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from ocr2.characters.chartdata import Chart
+from ocr2.characters.chart.data import Chart
 from ocr2.errors import BadInput
 from ocr2.renderers.figure import draws, number, step
 from ocr2.renderers.fonts import faces

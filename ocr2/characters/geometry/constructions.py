@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import acos, degrees, sqrt
 from typing import TYPE_CHECKING
 
-from ocr2.characters.figures import (
+from ocr2.characters.geometry.figures import (
     LABELS,
     Figure,
     Point,
@@ -21,8 +21,8 @@ from ocr2.characters.figures import (
     spelled,
     towards,
 )
-from ocr2.characters.polygons import TINTS, letters, quadrilateral, regular, stroke, tint, triangle
-from ocr2.characters.solids import box, pyramid, round_solid
+from ocr2.characters.geometry.polygons import TINTS, letters, quadrilateral, regular, stroke, tint, triangle
+from ocr2.characters.geometry.solids import box, pyramid, round_solid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from ocr2.characters import markdown, spans, table, variables
-from ocr2.characters.blocks import Abstract, Author, Display, Heading, Item, List, Note, Paragraph, Table
-from ocr2.characters.spans import Break, Mark, Math, Text
+from ocr2.characters import table
+from ocr2.characters.document import markdown, spans, variables
+from ocr2.characters.document.blocks import Abstract, Author, Display, Heading, Item, List, Note, Paragraph, Table
+from ocr2.characters.document.spans import Break, Mark, Math, Text
 from ocr2.characters.text import mixed, salted
 
 if TYPE_CHECKING:
     from random import Random
 
     from ocr2.characters import Corpus
-    from ocr2.characters.blocks import Block
-    from ocr2.characters.spans import Span, Spans
+    from ocr2.characters.document.blocks import Block
+    from ocr2.characters.document.spans import Span, Spans
 
 LONGEST = {"en": 3000, "zh": 1600}
 """Characters of a page."""

@@ -16,9 +16,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from ocr2.characters import tabular, webtable
-from ocr2.characters.tabledata import invented
-from ocr2.characters.tabledrawing import Style, markup, plain, styled, tex
+from ocr2.characters.table import tabular, webtable
+from ocr2.characters.table.data import invented
+from ocr2.characters.table.drawing import Style, markup, plain, styled, tex
 from ocr2.errors import BadInput
 from ocr2.metrics import edit_distance
 from ocr2.renderers import latex, typst
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from ocr2.characters import Corpus
-    from ocr2.characters.grid import Cell, Grid
+    from ocr2.characters.table.grid import Cell, Grid
     from ocr2.renderers.drawing import Pixels
 
 __all__ = [

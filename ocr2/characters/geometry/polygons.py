@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import cos, radians, sin, sqrt
 from typing import TYPE_CHECKING
 
-from ocr2.characters.figures import angle_of, between, distance, fitted, foot, near, polar
+from ocr2.characters.geometry.figures import angle_of, between, distance, fitted, foot, near, polar
 
 if TYPE_CHECKING:
     from random import Random
 
-    from ocr2.characters.figures import Figure, Point
+    from ocr2.characters.geometry.figures import Figure, Point
 
 TINTS = ("blue!20", "red!20", "green!20", "orange!30", "gray!30", "teal!20")
 _SETS = ("ABCDEFGH", "PQRSTUVW", "MNPQRSTU", "KLMNPQRS", "XYZWUVST", "DEFGHIJK")

@@ -18,15 +18,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ocr2.characters import markdown, molecule, plainmath, press, prose, spans, table
-from ocr2.characters.blocks import Abstract, Code, Display, List, Rule, Table
-from ocr2.characters.look import Look, plain, stressable, tightened, varied
-from ocr2.characters.press import Picture, Press, captions, tagged
-from ocr2.characters.spans import Math, Molecule, Text
+from ocr2.characters import molecule, table
+from ocr2.characters.document import markdown, press, prose, spans
+from ocr2.characters.document.blocks import Abstract, Code, Display, List, Rule, Table
+from ocr2.characters.document.look import Look, plain, stressable, tightened, varied
+from ocr2.characters.document.press import Picture, Press, captions, tagged
+from ocr2.characters.document.spans import Math, Molecule, Text
+from ocr2.characters.table import plainmath
 from ocr2.errors import BadInput, RenderFailed
 from ocr2.metrics import edit_distance
 from ocr2.renderers import chromium, mathpix, typst
-from ocr2.renderers.drawing import Drawing
+from ocr2.renderers.drawing import Drawing, readable
 from ocr2.renderers.tools import chosen, need
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from ocr2.characters import Corpus
-    from ocr2.characters.blocks import Block
-    from ocr2.characters.spans import Spans
+    from ocr2.characters.document.blocks import Block
+    from ocr2.characters.document.spans import Spans
 
 BACKENDS = ("typst", "chromium")
 SIDE = 1024
@@ -64,7 +66,7 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
     fit on one page or has a formula or table that can't be drawn, RendererMissing.
     """
     tool = chosen(backend, BACKENDS)
-    blocks = markdown.parsed(source)
+    blocks = markdown.parsed(readable(source))
     if tool == "chromium":
         content = chromium.pdf(mathpix.page(markdown.written(_spelled(blocks))))
         return Drawing(content, "pdf", f"chromium {need('chromium').version}", _scale_of(content))
@@ -265,7 +267,7 @@ def _failure(error: RenderFailed, blocks: list[Block]) -> RenderFailed:
     return error
 
 
-_MATH = re.compile(r"\\\((.+?)(?<!\\)\\\)|\\\[(.+?)(?<!\\)\\\]", re.DOTALL)
+_MATH = re.compile(r"\\\(((?:(?!\\\().)+?)(?<!\\)\\\)|\\\[((?:(?!\\\[).)+?)(?<!\\)\\\]", re.DOTALL)
 _TABLES = re.compile(r"\\begin\{tabular\}(.+?)(?:\\end\{tabular\}|\Z)|<table\b(.+?)(?:</table>|\Z)", re.DOTALL)
 _ITEMS = re.compile(r"(?:^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+\S.*\n?){2,}", re.M)
 

@@ -11,9 +11,9 @@ from itertools import takewhile
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocr2.characters import spans as inline
-from ocr2.characters.blocks import Abstract, Author, Code, Display, Heading, List, Note, Paragraph, Table
-from ocr2.characters.spans import Break, Mark, Math, Molecule, Text
+from ocr2.characters.document import spans as inline
+from ocr2.characters.document.blocks import Abstract, Author, Code, Display, Heading, List, Note, Paragraph, Table
+from ocr2.characters.document.spans import Break, Mark, Math, Molecule, Text
 from ocr2.errors import RenderFailed
 from ocr2.renderers.mathpix import BEARING
 from ocr2.renderers.typst import escaped, quoted, setting
@@ -21,9 +21,9 @@ from ocr2.renderers.typst import escaped, quoted, setting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocr2.characters.blocks import Block
-    from ocr2.characters.look import Look
-    from ocr2.characters.spans import Span, Spans
+    from ocr2.characters.document.blocks import Block
+    from ocr2.characters.document.look import Look
+    from ocr2.characters.document.spans import Span, Spans
 
 SMALL = 0.88
 """The size of captions, notes and affiliations, in sizes of the text."""

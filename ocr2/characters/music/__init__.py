@@ -20,10 +20,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from ocr2.characters.excerpts import excerpt, read
-from ocr2.characters.kern import checked
-from ocr2.characters.melodies import invented
-from ocr2.characters.scores import Score, written
+from ocr2.characters.music.excerpts import excerpt, read
+from ocr2.characters.music.kern import checked
+from ocr2.characters.music.melodies import invented
+from ocr2.characters.music.scores import Score, written
 from ocr2.errors import BadInput, RenderFailed
 from ocr2.metrics import edit_distance, levenshtein
 from ocr2.renderers import kern as verovio

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import cosh, exp, log, sinh, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocr2.characters.figures import number
+from ocr2.characters.geometry.figures import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocr2.characters import celltext
-from ocr2.characters.celltext import group, option
-from ocr2.characters.grid import LONGEST, MOST_COLUMNS, Cell, Content, Grid, Piece, grid, runs, usual
+from ocr2.characters.table import celltext
+from ocr2.characters.table.celltext import group, option
+from ocr2.characters.table.grid import LONGEST, MOST_COLUMNS, Cell, Content, Grid, Piece, grid, runs, usual
 from ocr2.errors import BadInput
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ocr2.characters.grid import Content, Piece, settled
+from ocr2.characters.table.grid import Content, Piece, settled
 from ocr2.errors import BadInput
 
 DEEPEST = 20

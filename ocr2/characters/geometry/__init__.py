@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ocr2.characters.constructions import construction
-from ocr2.characters.graphs import graph
+from ocr2.characters.geometry.constructions import construction
+from ocr2.characters.geometry.graphs import graph
 from ocr2.errors import BadInput, RenderFailed
 from ocr2.metrics import edit_distance
 from ocr2.renderers import latex

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ocr2.characters.grammar import Grammar
+from ocr2.characters.formula.grammar import Grammar
 from ocr2.characters.latex import body, normal
 from ocr2.errors import BadInput, RenderFailed
 from ocr2.metrics import edit_distance

@@ -10,9 +10,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ocr2.characters import tablecells
-from ocr2.characters.grid import Cell, Grid, grid
-from ocr2.characters.tabledrawing import longest
+from ocr2.characters.table import cells as tablecells
+from ocr2.characters.table.drawing import longest
+from ocr2.characters.table.grid import Cell, Grid, grid
 from ocr2.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from ocr2.characters import Corpus
-    from ocr2.characters.tablecells import Language
+    from ocr2.characters.table.cells import Language
 
 
 WIDEST = 92

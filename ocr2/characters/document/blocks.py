@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from ocr2.characters.spans import Spans
+    from ocr2.characters.document.spans import Spans
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,18 @@ from html import escape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-from ocr2.characters.grid import LONGEST, MOST_COLUMNS, MOST_ROWS, Cell, Content, Grid, Piece, grid, settled, usual
+from ocr2.characters.table.grid import (
+    LONGEST,
+    MOST_COLUMNS,
+    MOST_ROWS,
+    Cell,
+    Content,
+    Grid,
+    Piece,
+    grid,
+    settled,
+    usual,
+)
 from ocr2.errors import BadInput
 from ocr2.renderers.drawing import readable
 
