@@ -16,12 +16,19 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines()]
 LEAVES = {
+    "aspirin.png": b"PNG",
+    "scale.svg": b"<svg",
+    "page.png": b"PNG",
+    "formulas.png": b"PNG",
     "searchable.pdf": b"%PDF",
     "texts/photo.jpg.json": b"PUT IT BACK ALIVE",
     "all.jsonl": b"universally acknowledged",
 }
 """Files that the commands write, and what is in them."""
 SHOWN = {
+    "doctor": "Renderers",
+    "make table,chart": "16 made",
+    "check": "engraved signs counted",
     "photo.jpg": "PUT IT BACK ALIVE",
     "--pages 2 --to md": "# Three Famous First Pages",
     "hocr": "ocr_page",

@@ -68,7 +68,7 @@ def draw(
     """Draw a source: a formula, a molecule, a table, a page, a score, a figure, a chart or text.
 
     \b
-    echo '\\[ \\frac{a}{b} \\]' | ocr2 draw - -o formula.png
+    printf '%s' '\\[ \\frac{a}{b} \\]' | ocr2 draw - -o formula.png
     ocr2 draw chopin.krn --seed 7 --aged 0.5 -o chopin.png
     ocr2 draw page.md -o page.html
     ocr2 draw circle.tikz -o circle.svg
