@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 from text_helpers import write_corpus
 
 from ocr2.characters import CHARACTERS
@@ -18,6 +19,8 @@ from ocr2.errors import BadInput
 from ocr2.types import Prompt
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ocr2.characters import Character
 
 pytest.importorskip("resvg", reason="engines: pip install 'ocr2[engines]'")
@@ -34,7 +37,7 @@ def test_a_sample_says_what_it_is_made_of(kind: str, corpus: Corpus) -> None:
     sample = engine[5]
     told = json.loads(sample.origin)
     assert (told["engine"], told["seed"], told["index"]) == (kind, 3, 5)
-    assert told["backend"].split()[0] in CHARACTERS[kind].BACKENDS and told["version"].startswith("ocr2 ")
+    assert told["backend"].startswith(CHARACTERS[kind].BACKENDS) and told["version"].startswith("ocr2 ")
     assert sample.kind == kind and sample.prompt == Prompt(format=kind != "text")
     assert all(side in SIDES or side > SIDES[-1] for side in sample.images[0].size)
     assert pickle.loads(pickle.dumps(engine))[5] == sample
@@ -49,6 +52,17 @@ def test_clean_pictures_are_the_drawing_alone(corpus: Corpus) -> None:
     character.compose(corpus, rng)
     drawn = character.draw(sample.text, rng).pixels()
     assert np.asarray(sample.images[0]).tobytes() == placed(drawn, rng).tobytes()
+
+
+def test_photos_of_paper_are_drawn_on(corpus: Corpus, tmp_path: Path) -> None:
+    Image.new("RGB", (900, 900), (250, 240, 60)).save(tmp_path / "yellow.png")
+    engine = Synth("molecule", corpus, 1, papers=tmp_path)
+    seen = [np.asarray(engine[index].images[0]) for index in range(60)]
+    assert any(image.ndim == 3 and image[..., 2].mean() < 0.8 * image[..., 0].mean() for image in seen)
+    assert engine.identity != Synth("molecule", corpus, 1).identity
+    with pytest.raises(BadInput, match="has no photos of paper"):
+        (tmp_path / "none").mkdir()
+        Synth("molecule", corpus, 1, papers=tmp_path / "none")
 
 
 def test_nothing_is_cut_off_when_it_is_placed() -> None:

@@ -41,7 +41,9 @@ def check(kinds: list[str], count: int, seed: int, preview: Path | None, **optio
     Words are read by the OCR-1.0 reader; the others are drawn by another tool, or measured in the picture. The status
     is 1 where anything doesn't match. A reader errs on one page in some dozens: look at what is told.
     """
-    having = Materials(Corpus(options["corpus"]), 0.0, "", options["photos"], options["pdfs"], None, Label())
+    having = Materials(
+        Corpus(options["corpus"]), strength=0, photos=options["photos"], pdfs=options["pdfs"], label=Label()
+    )
     wrong: list[Sample] = []
     click.echo(f"{'kind':16}{'checked':>8}{'mismatches':>12}  how")
     for name in kinds:

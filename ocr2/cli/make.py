@@ -76,6 +76,7 @@ folder = click.Path(exists=True, path_type=Path)
 @click.option("--photos", multiple=True, type=folder, metavar="DIR", help="Photos with text on them, for photo…")
 @click.option("--pdfs", multiple=True, type=folder, metavar="DIR", help="PDFs with a text layer, for pdf…")
 @click.option("--hands", type=folder, metavar="DIR", help="Handwritten lines with their texts, for handwriting.")
+@click.option("--papers", type=folder, metavar="DIR", help="Photos of paper, to draw on now and then.")
 @click.option("--strength", type=click.FloatRange(0, 2), default=1.0, show_default=True, help="Of paper and damage.")
 @click.option("--backend", default="", help="The tool that draws, one that ocr2 doctor lists.")
 @click.option("--held", is_flag=True, help="Of texts and in type that are never trained on: to test with.")
@@ -101,12 +102,13 @@ def make(
         raise click.UsageError("nothing to do: give --out DIR for shards, or --preview PNG for a look")
     having = Materials(
         Corpus(options["corpus"], held=options["held"]),
-        options["strength"],
-        options["backend"],
-        options["photos"],
-        options["pdfs"],
-        options["hands"],
-        Label(),
+        strength=options["strength"],
+        backend=options["backend"],
+        photos=options["photos"],
+        pdfs=options["pdfs"],
+        papers=options["papers"],
+        hands=options["hands"],
+        label=Label(),
     )
     if preview:
         _look(kinds, having, seed, count or SHOWN, preview)

@@ -53,6 +53,8 @@ class Materials:
     """Folders of photos with text on them."""
     pdfs: tuple[Path, ...] = ()
     """Folders of PDFs with a text layer."""
+    papers: Path | None = None
+    """A folder with photos of paper, to draw on."""
     hands: Path | None = None
     """A folder of handwritten lines with their texts."""
     label: Callable[[Image.Image], Page] | None = None
@@ -137,7 +139,7 @@ def _lines(shape: Shape, speech: Speech, having: Materials, seed: int) -> Lines:
 
 
 def _synth(kind: str, having: Materials, seed: int) -> Synth:
-    return Synth(kind, having.corpus, seed, strength=having.strength, backend=having.backend)
+    return Synth(kind, having.corpus, seed, strength=having.strength, backend=having.backend, papers=having.papers)
 
 
 ENGINES: dict[str, Build] = {

@@ -97,7 +97,7 @@ def picture_of_formula(picture: Pixels, source: str) -> list[str]:
     for weight in WEIGHTS:
         drawing = replace(plain, content=svg.replace('stroke-width="0"', f'stroke-width="{weight}"', 1).encode())
         close = _dark(drawing.scaled(2 * larger).pixels())
-        again = cv2.resize(close, dark.shape[::-1], interpolation=cv2.INTER_AREA)
+        again = cv2.resize(close, dark.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
         found.append(_spots(dark, again, formula.SIZE * dark.shape[1] / wide))
         if not found[-1]:
             break
@@ -207,7 +207,7 @@ def picture_of_geometry(picture: Pixels, source: str) -> list[str]:
     if max(abs(a - b) for a, b in zip(ours.shape, theirs.shape, strict=True)) > 4:
         found.append(f"{ours.shape[1]} × {ours.shape[0]} pixels, by TeX {theirs.shape[1]} × {theirs.shape[0]}")
     else:
-        theirs = cv2.resize(theirs, ours.shape[::-1], interpolation=cv2.INTER_AREA)
+        theirs = cv2.resize(theirs, ours.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.uint8)
         found += [f"not as TeX draws it at {x},{y}" for area, x, y in unlike(ours, theirs, 3.5) if area >= 6]
     seen = shade(picture)
     size = (seen.shape[0], seen.shape[1])

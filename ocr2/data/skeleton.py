@@ -6,7 +6,7 @@ RDKit says where atoms may be, in its two layouts; how the picture is turned and
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -99,14 +99,14 @@ def _fitted(far: NDArray[np.float32], shape: Skeleton, size: tuple[int, ...]) ->
 
     def placed(turn: float, scale: float, x: float, y: float) -> Points:
         cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
-        return shape.places @ np.array([[cos, sin], [-sin, cos]]) * scale + (x, y)
+        return cast("Points", shape.places @ np.array([[cos, sin], [-sin, cos]]) * scale + (x, y))
 
     def error(at: tuple[float, ...]) -> float:
         points = (rows @ placed(*at)).round().astype(int).clip(0, (far.shape[1] - 1, far.shape[0] - 1))
         return float(far[points[:, 1], points[:, 0]].mean())
 
     tried = []
-    for turn in np.arange(0, 360, STEP):
+    for turn in range(0, 360, STEP):
         flat = placed(turn, 1, 0, 0)
         low, high = flat.min(axis=0), flat.max(axis=0)
         for room, dx, dy in product((2, 14, 30), (-6, 0, 6), (-6, 0, 6)):

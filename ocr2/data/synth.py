@@ -17,10 +17,13 @@ from PIL import Image
 from ocr2.characters import CHARACTERS
 from ocr2.data.origin import origin
 from ocr2.errors import BadInput
+from ocr2.renderers.light import Papers
 from ocr2.renderers.paper import aged, type_size
 from ocr2.types import Prompt, Sample
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from ocr2.data.corpus import Corpus
@@ -37,9 +40,19 @@ CLEAN = 0.3
 class Synth:
     """An endless source of one kind."""
 
-    def __init__(self, kind: str, corpus: Corpus, seed: int, *, strength: float = 1.0, backend: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        corpus: Corpus,
+        seed: int,
+        *,
+        strength: float = 1.0,
+        backend: str = "",
+        papers: Path | None = None,
+    ) -> None:
         """`strength` is that of paper and damage (see `paper.aged`), 0 for none; `backend` names the tool that draws,
-        "" for what the kind draws with by itself. Raises BadInput for a kind or backend that there isn't.
+        "" for what the kind draws with by itself; `papers` is a folder with photos of paper, to be drawn on now and
+        then. Raises BadInput for a kind or backend that there isn't, or a folder without photos.
         """
         if kind not in CHARACTERS:
             raise BadInput(f"{kind!r} is no kind of character: expected {', '.join(CHARACTERS)}")
@@ -48,11 +61,13 @@ class Synth:
         if not 0 <= strength <= 2:
             raise BadInput(f"strength={strength}: expected 0 (clean) to 1 (as worn as pages are), 2 at most")
         self.kind, self.corpus, self.seed, self.strength, self.backend = kind, corpus, seed, strength, backend
+        self.papers = Papers(papers) if papers else None
 
     @property
     def identity(self) -> str:
         """Of the same samples the same."""
-        return f"{self.kind}/{self.seed}/{self.strength:g}/{self.backend}/{self.corpus.identity}"
+        papers = ",".join(path.name for path in self.papers.paths) if self.papers else ""
+        return f"{self.kind}/{self.seed}/{self.strength:g}/{self.backend}/{papers}/{self.corpus.identity}"
 
     def __getitem__(self, index: int) -> Sample:
         """Sample `index`. Raises BadInput, RenderFailed for one that can't be made, RendererMissing."""
@@ -61,7 +76,9 @@ class Synth:
         text = character.compose(corpus, rng)
         drawing = character.draw(text, rng, self.backend)
         drawn = drawing.pixels()
-        image, _ = aged(placed(drawn, rng), rng, worn(self.strength, rng), smallest=type_size(drawn))
+        sheet = self.papers.sheet(rng) if self.papers and rng.random() < 0.5 else None
+        strength = worn(self.strength, rng)
+        image, _ = aged(placed(drawn, rng), rng, strength, smallest=type_size(drawn), texture=sheet)
         told = origin(
             self.kind,
             self.seed,
