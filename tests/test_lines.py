@@ -102,6 +102,18 @@ def test_lines_come_in_reading_order(corpus: Corpus) -> None:
             assert all(one < other for one, other in pairwise(middles)), page.origin
 
 
+def test_clean_pictures_are_black_on_white(corpus: Corpus) -> None:
+    for index in range(6):
+        worn, clean = (
+            Lines(corpus, "slice", "en", 2).page(index),
+            Lines(corpus, "slice", "en", 2, clean=True).page(index),
+        )
+        assert worn.text == clean.text
+        image = np.asarray(clean.image)
+        assert image.ndim == 2 and (image == 255).mean() > 0.5 and image.min() < 60
+    assert Lines(corpus, "slice", "en", 2).identity != Lines(corpus, "slice", "en", 2, clean=True).identity
+
+
 def test_columns_are_read_one_after_the_other(corpus: Corpus) -> None:
     found = 0
     for index in range(EACH):

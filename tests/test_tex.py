@@ -69,6 +69,11 @@ def one(tex: str) -> str:
     return texts(tex)[0]
 
 
+def test_words_of_one_style_are_stressed_together() -> None:
+    tex = r"See \emph{Stacks for Everybody} and \textbf{a {bold} one}, {\it slanted as it is}."
+    assert one(tex) == "See *Stacks for Everybody* and **a bold one**, *slanted as it is*."
+
+
 def test_an_article_is_converted() -> None:
     text, left_out = texts(ARTICLE)
     lines = [line for line in text.split("\n") if line]

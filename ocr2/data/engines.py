@@ -113,7 +113,8 @@ def engine_of(name: str, having: Materials, seed: int) -> Source:
 def _drawn(having: Materials, seed: int, most: int = MOST) -> Turns:
     """Printed pages, in one column and two, English and Chinese."""
     shapes: tuple[tuple[Shape, Speech], ...] = (("page", "en"), ("page", "zh"), ("columns", "en"), ("columns", "zh"))
-    return Turns.of(*(Lines(having.corpus, *shape, seed, most=most) for shape in shapes))
+    clean = not having.strength
+    return Turns.of(*(Lines(having.corpus, *shape, seed, most=most, clean=clean) for shape in shapes))
 
 
 def _of_pdfs(having: Materials, seed: int, shape: Literal["page", "line", "paragraph"]) -> Pdf:
@@ -135,7 +136,7 @@ def _fine(seed: int, *pages: Any) -> Turns:
 
 
 def _lines(shape: Shape, speech: Speech, having: Materials, seed: int) -> Lines:
-    return Lines(having.corpus, shape, speech, seed)
+    return Lines(having.corpus, shape, speech, seed, clean=not having.strength)
 
 
 def _synth(kind: str, having: Materials, seed: int) -> Synth:

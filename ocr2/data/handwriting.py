@@ -176,7 +176,7 @@ class _Work:
             for _ in range(count)
         ]
         sheet, quads = self._pasted(some, margin, top, pitch, size)
-        pixels, quads = paper.aged(sheet, rng, engine.strength, quads)
+        pixels, quads = paper.aged(sheet, rng, paper.wear(engine.strength, rng), quads)
         lines = tuple(Line(one.text, quad, 1.0) for one, quad in zip(some, quads, strict=True))
         sources = ", ".join(dict.fromkeys(one.source for one in some))
         made_of = {"source": sources} if self.hand is None else {"fonts": f"{sources} ({self.hand.licence})"}

@@ -73,24 +73,26 @@ class Lines:
         easy: bool = False,
         most: int = MOST,
         views: tuple[Size, ...] = (),
+        clean: bool = False,
     ) -> None:
         """Where the corpus is held back, in fonts that are held back too.
 
         Easy pictures are clean, of one type size, and have few lines; `most` is how many Latin characters a picture has
-        at most, to the next line end; `views` are other sizes of pictures than the usual ones. Raises BadInput for a
-        shape or language that there isn't.
+        at most, to the next line end; `views` are other sizes of pictures than the usual ones; clean ones are black on
+        white. Raises BadInput for a shape or language that there isn't.
         """
         for given, known in ((shape, SHAPES), (speech, SPEECHES)):
             if given not in known:
                 raise BadInput(f"{given!r} is no shape or language of printed text: expected {', '.join(known)}")
         self.corpus, self.shape, self.speech, self.seed, self.easy, self.most = corpus, shape, speech, seed, easy, most
+        self.clean = clean or easy
         self.views = views or (EASY_VIEWS if easy else VIEWS)[shape]
         """Width and height of its pictures."""
 
     @property
     def identity(self) -> str:
         """Of the same pictures the same."""
-        kind = f"{self.shape}/{self.speech}/{self.easy}/{self.seed}/{self.most}/{self.views}"
+        kind = f"{self.shape}/{self.speech}/{self.easy}/{self.clean}/{self.seed}/{self.most}/{self.views}"
         return f"{kind}/{self.corpus.identity}"
 
     def page(self, index: int) -> Page:
@@ -124,7 +126,7 @@ class _Work:
         sources = ", ".join(self.writing.files) or "random"
         if not sheet.lines:
             raise BadInput(f"no font has the characters of {sources}: expected texts in English or Chinese")
-        if self.engine.easy:
+        if self.engine.clean:
             pixels, lines = paper.plain(sheet.ink), sheet.lines
         elif self.shape == "scene":
             pixels, lines = paper.painted(sheet.ink, sheet.lines, self.rng)

@@ -111,7 +111,7 @@ class Pdf:
         whole = self._whole(index // self.each)
         page = whole if self.shape == "page" else self._slice(whole, index, rng)
         quads = tuple(line.place for line in page.lines)
-        pixels, moved = paper.aged(np.asarray(page.image), rng, self.strength, quads)
+        pixels, moved = paper.aged(np.asarray(page.image), rng, paper.wear(self.strength, rng), quads)
         told = origin(f"pdf/{self.shape}", self.seed, index, backend=_backend(), source=page.origin)
         return replace(page, image=Image.fromarray(pixels), lines=_at(page.lines, moved), origin=told)
 

@@ -18,7 +18,7 @@ from ocr2.characters import CHARACTERS
 from ocr2.data.origin import origin
 from ocr2.errors import BadInput
 from ocr2.renderers.light import Papers
-from ocr2.renderers.paper import aged, type_size
+from ocr2.renderers.paper import aged, type_size, wear
 from ocr2.types import Prompt, Sample
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 SIDES = (64, 128, 192, 256, 384, 512, 768, 1024)
 """Pixels that the sides of a picture have: few sizes, so that a batch finds pictures as large as each other."""
-
-CLEAN = 0.3
-"""The share of pictures as clean as a screen, at any strength."""
 
 
 class Synth:
@@ -77,7 +74,7 @@ class Synth:
         drawing = character.draw(text, rng, self.backend)
         drawn = drawing.pixels()
         sheet = self.papers.sheet(rng) if self.papers and rng.random() < 0.5 else None
-        strength = worn(self.strength, rng)
+        strength = wear(self.strength, rng)
         image, _ = aged(placed(drawn, rng), rng, strength, smallest=type_size(drawn), texture=sheet)
         told = origin(
             self.kind,
@@ -88,11 +85,6 @@ class Synth:
             licence="; ".join(corpus.licences),
         )
         return Sample((Image.fromarray(image),), Prompt(format=self.kind != "text"), text, self.kind, told)
-
-
-def worn(strength: float, rng: Random) -> float:
-    """How worn one picture is: three of ten not at all, the others up to that strength."""
-    return 0.0 if rng.random() < CLEAN else strength * rng.uniform(0.15, 1.0)
 
 
 def placed(image: Pixels, rng: Random) -> Pixels:

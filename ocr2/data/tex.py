@@ -21,7 +21,7 @@ from ocr2.data.detex import Opened, converted, cost
 from ocr2.data.origin import origin
 from ocr2.data.synth import placed
 from ocr2.errors import BadInput
-from ocr2.renderers.paper import aged
+from ocr2.renderers.paper import aged, wear
 from ocr2.types import Prompt, Sample
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Tex:
         rng = Random(f"tex/{self.seed}/{index}")
         text, source, licence = self._passage(rng)
         drawing = document.draw(text, rng)
-        image, _ = aged(placed(drawing.pixels(), rng), rng, self.strength)
+        image, _ = aged(placed(drawing.pixels(), rng), rng, wear(self.strength, rng))
         told = origin("tex", self.seed, index, backend=drawing.tool, source=source, licence=licence)
         return Sample((Image.fromarray(image),), Prompt(format=True), text, "document", told)
 

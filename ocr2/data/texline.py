@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ocr2.characters import latex
 from ocr2.characters.document.blocks import Note
-from ocr2.characters.document.spans import Mark, Math, Spans, Text, braced, spans, written
+from ocr2.characters.document.spans import Mark, Math, Spans, Text, braced, merged, spans, written
 from ocr2.data.texwords import (
     ACCENTS,
     AS_IS,
@@ -85,7 +85,7 @@ class _Line:
     def spans(self) -> Spans:
         """What it shows. Raises Odd, BadInput."""
         self._group(False)
-        return tuple(self.found)
+        return tuple(merged(self.found))
 
     def _group(self, closes: bool) -> None:
         """What stands to the end of the braces, or of the text, in a style that is over then."""

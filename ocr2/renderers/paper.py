@@ -88,6 +88,11 @@ def painted(ink: Pixels, lines: tuple[Line, ...], rng: Random) -> tuple[Pixels, 
     return image, lines
 
 
+def wear(strength: float, rng: Random) -> float:
+    """The strength of one picture among many: three of ten are as clean as a screen, the others up to that strength."""
+    return 0.0 if rng.random() < 0.3 else strength * rng.uniform(0.15, 1.0)
+
+
 def aged(
     image: Pixels,
     rng: Random,

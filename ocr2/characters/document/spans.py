@@ -92,7 +92,7 @@ _LOOSE = re.compile(r"(?<!\\)\\[()\[\]]")
 
 def spans(text: str) -> Spans:
     """What stands in a text without blocks in it. Raises BadInput for a formula that doesn't end."""
-    found = list(_merged(_run(text.strip(), Text(""))))
+    found = list(merged(_run(text.strip(), Text(""))))
     while found and isinstance(found[-1], Break):
         found.pop()
     while found and isinstance(found[0], Break):
@@ -145,7 +145,7 @@ def _letters(text: str, style: Text) -> Iterator[Text]:
         yield replace(style, text=re.sub(r"\s+", " ", text))
 
 
-def _merged(some: Iterable[Span]) -> Iterator[Span]:
+def merged(some: Iterable[Span]) -> Iterator[Span]:
     """The spans, with letters of one style in one, and no space at line ends."""
     last: Span = Break()
     held: Text | None = None

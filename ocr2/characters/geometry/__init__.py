@@ -131,7 +131,7 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
     checked(readable(source))
     scale = 1.6
     if rng is not None:
-        scale = rng.uniform(1.2, 2.0)
+        scale = rng.uniform(1.6, 2.1)  # no thinner, or pale lines are lost
         source = _varied(source, rng, scale)
     told = f"{tool.name} {tool.version}"
     if tool.name == "pdflatex":
@@ -143,7 +143,7 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
 
 def _varied(source: str, rng: Random, scale: float) -> str:
     """The source with options that nobody writes down: how thick plain lines are, arrow heads, the size of type."""
-    options = [f"line width={rng.uniform(0.4, 0.5):.2f}pt"]
+    options = [f"line width={rng.uniform(0.45, 0.52):.2f}pt"]
     if not re.search("thick|thin|line width", source):
         options = [f"line width={rng.choice([wide for wide in (0.4, 0.5, 0.6, 0.8, 1.0) if wide * scale > 0.7])}pt"]
     if not re.search(r"font|every node|\\(tiny|small|large|Large|footnotesize|scriptsize)\b", source):

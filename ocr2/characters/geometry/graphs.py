@@ -71,7 +71,7 @@ def graph(rng: Random) -> str:
     lines = []
     if rng.random() < 0.3:
         lines.append(
-            f"\\draw[{rng.choice(('gray!30', 'gray!50', 'lightgray'))}] ({-wide},{-high}) grid ({wide},{high});"
+            f"\\draw[{rng.choice(('gray!60', 'gray', 'lightgray'))}] ({-wide},{-high}) grid ({wide},{high});"
         )
     names = rng.choice((("x", "y"), ("x", "y"), ("x", "y"), ("t", "s"), ("x", "f(x)")))
     lines += _axes(wide, high, names, rng)
