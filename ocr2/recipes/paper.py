@@ -4,10 +4,16 @@
     torchrun … -m ocr2 train paper --stage 2 --data DATA --init runs/1/model --init QWEN-0.5B --out runs/2
     torchrun … -m ocr2 train paper --stage 3 --data DATA --init runs/2/model --out runs/3
 
-DATA holds a folder of WebDataset shards for each source below. OPT-125M and QWEN-0.5B are the folders of the published
-language models (facebook/opt-125m and Qwen/Qwen1.5-0.5B), in safetensors; the encoder begins with random weights. Any
-number of GPUs that divides 64 will do: the rest of a step's 128 samples are accumulated. On several machines add
-`--nnodes N --rdzv-backend c10d --rdzv-endpoint HOST:29500`; each needs DATA and the models, the first one gets OUT.
+DATA holds a folder of WebDataset shards for each source below, as these make them, in millions where the corpora do:
+
+    ocr2 make photo,photo-slice --photos PHOTOS --out DATA
+    ocr2 make pdf,pdf-line,pdf-paragraph --pdfs PDFS --out DATA
+    ocr2 make formula,molecule,chart --corpus CORPORA --count 1000000 --out DATA
+
+OPT-125M and QWEN-0.5B are the folders of the published language models (facebook/opt-125m and Qwen/Qwen1.5-0.5B), in
+safetensors; the encoder begins with random weights. Any number of GPUs that divides 64 will do: the rest of a step's
+128 samples are accumulated. On several machines add `--nnodes N --rdzv-backend c10d --rdzv-endpoint HOST:29500`; each
+needs DATA and the models, the first one gets OUT.
 
 Expect about 210 hours of an H100 for all three stages, or 26 of a machine with eight. A sample with 1,000 tokens of
 text is 3.2, 5.9 and 4.4 TFLOP in the stages (15, 11.1 and 10.2 million samples). Two cores did 0.018 of stage 2's a
@@ -40,21 +46,20 @@ ROWS = 2
 CARRY = 0.8
 """The share of a stage's data that comes again in the next."""
 
-# Millions of samples, by the paper's paragraphs.
-TEXT = {"scene-en": 1.0, "scene-zh": 1.0, "scene-slices": 1.0, "pdf-pages": 1.2, "pdf-slices": 0.8}
+# Millions of samples, by the paper's paragraphs, called as `ocr2 make` calls them.
+TEXT = {"photo": 2.0, "photo-slice": 1.0, "pdf": 1.2, "pdf-line": 0.4, "pdf-paragraph": 0.4}
 CHARACTERS = {
     "handwriting": 0.1,  # Paper: three public sets, of no stated size; their pages and lines are about so many.
-    "formulas": 1.0,
-    "molecules": 1.0,
-    "tables": 0.3,
-    "pages-en": 0.5,
-    "pages-zh": 0.5,
-    "pages-other": 0.2,  # Paper: in-house ones.
+    "formula": 1.0,
+    "molecule": 1.0,
+    "table": 0.3,
+    "document": 0.6,  # Paper: a million full pages, half of them Chinese, and 0.2 in-house ones;
+    "tex": 0.6,  # ours are invented ones, and those of LaTeX files.
     "music": 0.5,
     "geometry": 1.0,
-    "charts": 2.0,
+    "chart": 2.0,
 }
-FEATURES = {"regions": 0.6, "crops": 0.5, "multipage": 0.2}
+FEATURES = {"region": 0.6, "crops": 0.5, "multipage": 0.2}
 
 
 def recipes() -> tuple[Recipe, ...]:
