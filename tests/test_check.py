@@ -17,6 +17,7 @@ from ocr2.data import redrawn, ruled
 from ocr2.data.check import checked, words
 from ocr2.data.corpus import Corpus
 from ocr2.data.engines import Materials, engine_of
+from ocr2.data.origin import origin
 from ocr2.data.reread import lost
 from ocr2.errors import RendererMissing
 from ocr2.renderers.tools import tool
@@ -37,8 +38,9 @@ def reader(*texts):
 
 
 def drawn(kind, text, seed=None):
-    pixels = CHARACTERS[kind].draw(text, None if seed is None else Random(seed)).pixels()
-    return Sample((Image.fromarray(pixels),), Prompt(format=True), text, kind, "{}")
+    drawing = CHARACTERS[kind].draw(text, None if seed is None else Random(seed))
+    told = origin(kind, 0, 0, backend=drawing.tool)
+    return Sample((Image.fromarray(drawing.pixels()),), Prompt(format=True), text, kind, told)
 
 
 def without(sample, area):

@@ -25,9 +25,7 @@ def test_a_tool_that_is_there_has_a_version() -> None:
         ),
     ],
 )
-def test_one_that_is_missing_names_its_command(
-    missing: Tool, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_is_missing_names_its_command(missing: Tool, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "TOOLS", (missing,))
     assert missing.version is None
     with pytest.raises(RendererMissing, match=words):

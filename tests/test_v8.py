@@ -62,5 +62,3 @@ def test_a_script_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) ->
 def test_there_is_nothing_of_the_system_to_reach() -> None:
     names = ["require", "fetch", "XMLHttpRequest", "Deno", "WebSocket", "document"]
     assert called("(names) => names.filter(name => typeof globalThis[name] !== 'undefined')", names) == []
-
-

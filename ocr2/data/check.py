@@ -170,8 +170,15 @@ def _rules(sample: Sample, _: Read) -> Finding:
     return Finding("rules found", tuple(ruled.wrong_rules(_pixels(sample), table.parsed(sample.text))))
 
 
+def _backend(sample: Sample) -> str:
+    """The tool that drew a formula where it was mathra, else the default."""
+    return "mathra" if '"backend": "mathra ' in sample.origin else ""
+
+
 def _picture_of_formula(sample: Sample, _: Read) -> Finding:
-    return Finding("picture compared", tuple(redrawn.picture_of_formula(_pixels(sample), sample.text)))
+    return Finding(
+        "picture compared", tuple(redrawn.picture_of_formula(_pixels(sample), sample.text, _backend(sample)))
+    )
 
 
 def _signs_of_formula(sample: Sample, _: Read) -> Finding:

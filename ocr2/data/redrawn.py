@@ -83,14 +83,14 @@ FAINT, DARK = 12, 60
 """Levels of grey below that of paper: of ink that is hardly seen, and of some that is seen well."""
 
 
-def picture_of_formula(picture: Pixels, source: str) -> list[str]:
-    """Where a picture of a formula isn't as MathJax draws it, in lines of any weight."""
+def picture_of_formula(picture: Pixels, source: str, backend: str = "") -> list[str]:
+    """Where a picture of a formula isn't as that tool, or MathJax, draws it plainly, in lines of any weight."""
     dark = _dark(picture)
     if not dark.size:
         return ["nothing is drawn"]
     if _HAN.search(source):  # in some other type
         return []
-    plain = formula.draw(source, None)
+    plain = formula.draw(source, None, backend)
     svg, (high, wide) = plain.svg(), _dark(plain.pixels()).shape
     larger = max(dark.shape[0] / high, dark.shape[1] / wide)
     found: list[list[str]] = []

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Map = NDArray[np.float32]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-_SMALL = 320
+_SMALL = 200
 _DARKEST = 0.5
 """No place of a sheet has less than this share of the light of the brightest."""
 _LARGE = 1400

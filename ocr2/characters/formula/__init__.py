@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ocr2.characters.formula.grammar import Grammar
 from ocr2.characters.latex import body, normal
-from ocr2.errors import BadInput, RenderFailed
+from ocr2.errors import BadInput, RendererMissing, RenderFailed
 from ocr2.metrics import edit_distance
 from ocr2.renderers import latex, mathpix, mathra
 from ocr2.renderers.drawing import Drawing, readable
@@ -30,6 +30,8 @@ SIDE = 1024
 """The most pixels a side has."""
 LONGEST = 400
 """Characters of an invented formula: longer ones seldom fit on a line that can be read."""
+OTHER = 0.3
+"""How often a formula is set in another typeface than TeX's."""
 _INKS = ("black", "black", "black", "#111", "#222", "#333", "#101040", "#301010")
 _PREAMBLE = r"\usepackage{amsmath,amssymb,amsfonts,cancel}"
 _ENVIRONMENT = re.compile(
@@ -55,7 +57,8 @@ def marked(formula: str) -> str:
 
 
 def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
-    """The formula in display style; with `rng` in some size, weight and colour.
+    """The formula in display style; with `rng` in some size, weight and colour, and by default now and then in mathra's
+    typeface, if it has all of it.
 
     Raises BadInput for an unknown backend or nothing to draw; RenderFailed for what the backend can't draw, in its
     words, or what would be too wide to read; RendererMissing.
@@ -69,7 +72,15 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
     if name == "pdflatex":
         return _printed(formula, size)
     ink = "black" if rng is None else rng.choice(_INKS)
-    drawn = mathpix.formulas([(formula, True)], ink)[0] if name == "mathpix" else mathra.formula(formula, True, ink)
+    drawn = None
+    if name == "mathra" or (rng is not None and not backend and rng.random() < OTHER):
+        try:
+            drawn, name = mathra.formula(formula, True, ink), "mathra"
+        except (RenderFailed, RendererMissing):
+            if backend:
+                raise
+    if drawn is None:
+        drawn = mathpix.formulas([(formula, True)], ink)[0]
     size = _fitting(size, max(drawn.width, drawn.height + drawn.depth), margin, source)
     svg = drawn.padded(margin / size).svg
     if rng is not None:

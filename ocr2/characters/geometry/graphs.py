@@ -70,9 +70,7 @@ def graph(rng: Random) -> str:
     wide, high = rng.randint(2, 5), rng.randint(2, 4)
     lines = []
     if rng.random() < 0.3:
-        lines.append(
-            f"\\draw[{rng.choice(('gray!60', 'gray', 'lightgray'))}] ({-wide},{-high}) grid ({wide},{high});"
-        )
+        lines.append(f"\\draw[{rng.choice(('gray!60', 'gray', 'lightgray'))}] ({-wide},{-high}) grid ({wide},{high});")
     names = rng.choice((("x", "y"), ("x", "y"), ("x", "y"), ("t", "s"), ("x", "f(x)")))
     lines += _axes(wide, high, names, rng)
     curves: list[str] = []
