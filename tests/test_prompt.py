@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import tiktoken
 from got_helpers import tiny_tokenizer
+from test_queries import QUERIES
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as Inner
 
@@ -196,21 +197,6 @@ def test_broken_tokenizers_are_refused(ranks: Path, tmp_path: Path) -> None:
     made.write_text(json.dumps(record))
     lacking = "the tokenizer lacks <|endoftext|> <imgpad>: take the one that came with the model"
     assert complaint(tmp_path) == f"{made}: {lacking}"
-
-
-QUERIES = {
-    "OCR: ": Prompt(),
-    "OCR with format: ": Prompt(format=True),
-    "[128, 250, 512, 1000] OCR: ": Prompt(box=Box(128, 500, 512, 2000)),
-    "[60, 0, 100, 5] OCR with format: ": Prompt(box=Box(60, 0, 100, 10), format=True),
-    "[10, 20] OCR: ": Prompt(point=(10.9, 40)),
-    "[0, 0] OCR with format: ": Prompt(point=(0, 0), format=True),
-    "[red] OCR: ": Prompt(color="red"),
-    "[green] OCR: ": Prompt(color="green"),
-    "[blue] OCR with format: ": Prompt(color="blue", format=True),
-    "OCR with format upon the patch reference: ": Prompt(tiles=12),
-    "OCR with format across multi pages: ": Prompt(pages=2),
-}
 
 
 @pytest.mark.parametrize(("expected", "prompt"), QUERIES.items(), ids=QUERIES)

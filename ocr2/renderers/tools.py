@@ -68,7 +68,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("xelatex", ("table",), programs=("xelatex",), install=f"{_TEX} texlive-xetex fonts-noto-cjk"),
     Tool(
         "chromium",
-        ("document", "molecule"),
+        ("document",),
         programs=("chromium", "chromium-browser", "google-chrome"),
         install="apt-get install --no-install-recommends chromium",
     ),
