@@ -60,7 +60,7 @@ def test_what_it_made_is_what_read_takes(tmp_path: Path, capsys: pytest.CaptureF
     ("args", "words"),
     [
         (["tiny", "--stage", "9"], "stage 9: this recipe has stages 1 to 3"),
-        (["paper", "--stage", "1"], "no data for scene-en"),
+        (["paper", "--stage", "1"], "no data for photo, photo-slice, pdf"),
         (["tiny", "--init", "nowhere"], "nowhere doesn't exist"),
         (["tiny", "--device", "abacus"], "abacus"),
     ],
