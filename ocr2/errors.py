@@ -7,6 +7,7 @@ OcrError
 ├── TooLong         a prompt or sample longer than the model's context
 ├── BadCheckpoint   a model folder or weights file that isn't one
 ├── ModelMissing    a known model whose package isn't installed; the message names the command
+├── MetricMissing   a measure whose package isn't installed; the message names the command
 ├── RendererMissing a tool that draws or shows, whose package isn't installed; the message names the command
 ├── RenderFailed    a source that a tool can't draw, in its words, or that takes it too long or too much memory
 └── TrainingFailed  a loss or gradient that isn't finite, or a worker process that ended; the message names what was
@@ -40,6 +41,10 @@ class BadCheckpoint(OcrError):
 
 class ModelMissing(OcrError):
     """A known model whose package isn't installed."""
+
+
+class MetricMissing(OcrError):
+    """A measure whose package isn't installed."""
 
 
 class RendererMissing(OcrError):
