@@ -8,9 +8,14 @@ Called apart, for its sources are anybody's.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from ocr2.errors import RenderFailed
+from ocr2.renderers.drawing import raster
 from ocr2.renderers.tools import need
+
+if TYPE_CHECKING:
+    from ocr2.renderers.drawing import Pixels
 
 MARGIN = 6.0
 """Points around the picture."""
@@ -45,3 +50,11 @@ def drawn(source: str) -> tuple[str, float, float]:
         f'width="{width:g}" height="{height:g}">'
     )
     return f"{start}{body}</svg>", width, height
+
+
+def painted(source: str, scale: float, largest: int) -> Pixels:
+    """(H, W) or (H, W, 3) The picture, at so many pixels a point, or fewer where its longer side would be more than
+    `largest`. Raises as `drawn`. Called apart once, it is drawn in less time than as an SVG first.
+    """
+    svg, width, height = drawn(source)
+    return raster(svg, min(scale, largest / max(width, height)))

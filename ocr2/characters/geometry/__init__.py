@@ -131,14 +131,21 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
     checked(readable(source))
     scale = 1.6
     if rng is not None:
-        scale = rng.uniform(1.6, 2.1)  # no thinner, or pale lines are lost
+        scale = rng.uniform(1.45, 2.0)  # no thinner, or pale lines are lost
         source = _varied(source, rng, scale)
     told = f"{tool.name} {tool.version}"
     if tool.name == "pdflatex":
         return Drawing(latex.page(source, PREAMBLE), "pdf", told, scale)
-    svg, width, height = apart("ocr2.renderers.tikz:drawn", source, seconds=SECONDS)
-    scale = min(scale, SIDE / max(width, height))
-    return Drawing(svg.encode(), "svg", told, scale)
+    if rng is not None:
+        image = apart("ocr2.renderers.tikz:painted", source, scale, SIDE, seconds=SECONDS)
+        return Drawing(image, "pixels", told, outline=lambda: _drawn(source)[0])
+    svg, width, height = _drawn(source)
+    return Drawing(svg.encode(), "svg", told, min(scale, SIDE / max(width, height)))
+
+
+def _drawn(source: str) -> tuple[str, float, float]:
+    found: tuple[str, float, float] = apart("ocr2.renderers.tikz:drawn", source, seconds=SECONDS)
+    return found
 
 
 def _varied(source: str, rng: Random, scale: float) -> str:

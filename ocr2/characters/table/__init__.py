@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Literal
 from ocr2.characters.table import tabular, webtable
 from ocr2.characters.table.data import invented
 from ocr2.characters.table.drawing import Style, markup, plain, styled, tex
+from ocr2.characters.table.painting import paintable, painted
 from ocr2.errors import BadInput
 from ocr2.metrics import edit_distance
+from ocr2.metrics.teds import teds
 from ocr2.renderers import latex, typst
 from ocr2.renderers.drawing import Drawing, readable
-from ocr2.renderers.tools import chosen, tool
+from ocr2.renderers.tools import chosen, need, tool
 
 if TYPE_CHECKING:
     from random import Random
@@ -58,6 +60,8 @@ FINEST = 1.0
 """Pixels that a rule is thick, at least."""
 _WRITERS = {"latex": tabular.latex, "html": webtable.html, "markdown": webtable.markdown}
 _ALONE = re.compile(r"\\begin\{(tabular[*xy]?)\}.*\\end\{\1\}|<table\b.*</table>", re.DOTALL)
+_SECTION = re.compile(r"</?t(?:head|body|foot)\b[^<>]*>", re.IGNORECASE)
+"""What `webtable.html` doesn't write."""
 _ENDS = re.compile(r"(\\begin|\\end|</?)(?:\{tabular[*xy]?\}|table\b)")
 
 
@@ -70,7 +74,8 @@ def compose(corpus: Corpus, rng: Random, notation: Notation = "latex") -> str:
 
 
 def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
-    """The table: plainly as LaTeX draws it; with `rng` in some face, size and colours.
+    """The table: plainly as LaTeX draws it; with `rng` in some face, size and colours, by default painted by ourselves
+    where Typst's own type and its formulas aren't needed.
 
     Raises BadInput for what is no table, or has characters that no font has, RenderFailed, RendererMissing.
     """
@@ -91,10 +96,14 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
             page = _page(table, replace(style, rule=FINEST / scale), margin)
             content = typst.pdf(page)
         return Drawing(content, "pdf", version, scale, partial(typst.svg, page))
-    return Drawing(_painted(table, styled(table, rng), rng.uniform(3, 8), pixels), "pixels", version)
+    style, margin = styled(table, rng), rng.uniform(3, 8)
+    if not backend and paintable(table, style):
+        image = painted(table, style, margin * pixels / style.size, (round(pixels), SMALLEST), LARGEST)
+        return Drawing(image, "pixels", f"fonts {need('fonts').version}")
+    return Drawing(_typeset(table, style, margin, pixels), "pixels", version)
 
 
-def _painted(table: Grid, style: Style, margin: float, wanted: float) -> Pixels:
+def _typeset(table: Grid, style: Style, margin: float, wanted: float) -> Pixels:
     """The table with type of so many pixels, or smaller type where that is too large; see `_scale`."""
     scale = wanted / style.size
     while True:
@@ -149,10 +158,11 @@ def converted(text: str, notation: Notation) -> str:
 
 
 def score(predicted: str, truth: str) -> dict[str, float]:
-    """Edit distance of both in their one spelling (0 is perfect), the F1 of the cells, whether the structure is right.
+    """Edit distance of both in their one spelling (0 is perfect), the F1 of the cells, whether the structure is right,
+    and TEDS of both as HTML, with the cells' texts and without.
 
     Cells are compared in their order, by their texts; those without any don't count. A text that is no table is
-    compared as it is, and has no cells.
+    compared as it is, and has no cells; but TEDS takes HTML that is wrong, or cut short, for what browsers show.
     """
     grids = [_read(text) for text in (predicted, truth)]
     texts = [
@@ -163,10 +173,16 @@ def score(predicted: str, truth: str) -> dict[str, float]:
     total = len(ours) + len(theirs)
     both = grids[0] is not None and grids[1] is not None
     same = grids[0] is not None and grids[1] is not None and grids[0].structure == grids[1].structure
+    pages = [
+        webtable.html(each) if each else _SECTION.sub("", raw)
+        for each, raw in zip(grids, (predicted, truth), strict=True)
+    ]
     return {
         "edit_distance": edit_distance(*texts),
         "cells": 2 * _common(ours, theirs) / total if total else float(both),
         "structure": float(same),
+        "teds": teds(*pages),
+        "teds_structure": teds(*pages, structure=True),
     }
 
 

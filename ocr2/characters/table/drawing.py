@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 HAN = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]+")
 LONG = 44
 """Characters of a cell's longest line, of which a Chinese one counts as two, that isn't broken."""
-_SWOLLEN = "0.035em"
-"""How much bold strokes are thicker, where a face has no bold cut."""
+SWOLLEN = 0.035
+"""How much bold strokes are thicker, in sizes, where a face has no bold cut."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ def markup(table: Grid, style: Style) -> str:
 
     Raises BadInput for characters that no font here has, RenderFailed for formulas that can't be drawn.
     """
-    _check_covered(table, style)
+    check_covered(table, style)
     drawn = _formulas(table)
-    across, down = _Doubled.across(table), _Doubled.down(table)
+    across, down = Doubled.across(table), Doubled.down(table)
     inset = f"inset: (x: {style.beside:.4g}pt, y: {style.above:.4g}pt)"
     parts = [
         f"columns: ({_widths(table, across, style)}), rows: ({_heights(table, down, style)}), stroke: none, {inset}, "
@@ -118,7 +118,7 @@ def markup(table: Grid, style: Style) -> str:
     return f"#[{text}\n{paragraph}\n#table({', '.join(parts)})]"
 
 
-def _placed(cell: Cell, table: Grid, style: Style, across: _Doubled, down: _Doubled) -> str:
+def _placed(cell: Cell, table: Grid, style: Style, across: Doubled, down: Doubled) -> str:
     """Typst's cell without its content, told as shortly as can be: that makes it faster."""
     told = [f"x: {across.start(cell.column)}, y: {down.start(cell.row)}"]
     for name, span in (
@@ -128,15 +128,21 @@ def _placed(cell: Cell, table: Grid, style: Style, across: _Doubled, down: _Doub
         told += [f"{name}: {span}"] if span > 1 else []
     if cell.align != table.aligns[cell.column]:
         told.append(f"align: {_SIDES[cell.align]}")
-    if fill := style.head if cell.row == 0 and style.head else style.stripes if cell.row % 2 else "":
+    if fill := filled(cell, style):
         told.append(f'fill: rgb("{fill}")')
     return f"table.cell({', '.join(told)})"
+
+
+def filled(cell: Cell, style: Style) -> str:
+    """The colour behind a cell; "" for none."""
+    return style.head if cell.row == 0 and style.head else style.stripes if cell.row % 2 else ""
 
 
 _SIDES = {"l": "left + horizon", "c": "center + horizon", "r": "right + horizon"}
 
 
-def _check_covered(table: Grid, style: Style) -> None:
+def check_covered(table: Grid, style: Style) -> None:
+    """Raises BadInput for characters that no face of the style has."""
     text = "".join(piece.text for cell in table.cells for piece in cell.content if not piece.math)
     if lacking := typst.missing(text.replace("\n", ""), style.faces):
         codes = ", ".join(f"{char!r} (U+{ord(char):04X})" for char in lacking[:5])
@@ -174,8 +180,8 @@ def _text(piece: Piece, style: Style) -> str:
         face = style.faces[1 if HAN.fullmatch(part) else 0]
         told = []
         if "b" in piece.style:
-            told.append("weight: 700" if _has_cut(face, bold=True) else f"stroke: {_SWOLLEN}")
-        if "i" in piece.style and _has_cut(face, bold="b" in piece.style, italic=True):
+            told.append("weight: 700" if has_cut(face, bold=True) else f"stroke: {SWOLLEN}em")
+        if "i" in piece.style and has_cut(face, bold="b" in piece.style, italic=True):
             told.append('style: "italic"')
         slanted = "i" in piece.style and 'style: "italic"' not in told
         text = f"#text({', '.join(told)})[{escaped(part)}];" if told else escaped(part)
@@ -183,7 +189,7 @@ def _text(piece: Piece, style: Style) -> str:
     return f"#underline[{shown}];" if "u" in piece.style else shown
 
 
-def _has_cut(face: Face, bold: bool = False, italic: bool = False) -> bool:
+def has_cut(face: Face, bold: bool = False, italic: bool = False) -> bool:
     """Whether the face's family ships that cut."""
     if face.family == MODERN_BOLD.family:
         return True
@@ -191,7 +197,7 @@ def _has_cut(face: Face, bold: bool = False, italic: bool = False) -> bool:
     return any(other.bold == bold and other.italic == italic for other in cuts)
 
 
-def _widths(table: Grid, across: _Doubled, style: Style) -> str:
+def _widths(table: Grid, across: Doubled, style: Style) -> str:
     """The columns' widths: as their texts need, but for those of long ones, whose lines are broken."""
     found = ["auto"] * across.total
     for cell in table.cells:
@@ -199,11 +205,11 @@ def _widths(table: Grid, across: _Doubled, style: Style) -> str:
             em = min(24.0, max(12.0, 0.5 * longest(cell) ** 0.5 * 4))
             found[across.start(cell.column)] = f"{em * style.size + 2 * style.beside:.4g}pt"
     for gap in across.gaps:
-        found[gap] = f"{_gap(style):.4g}pt"
+        found[gap] = f"{room(style):.4g}pt"
     return "".join(f"{width}, " for width in found)
 
 
-def _sides(table: Grid, across: _Doubled) -> str:
+def _sides(table: Grid, across: Doubled) -> str:
     """The columns' alignments."""
     found = ["left"] * across.total
     for column, align in enumerate(table.aligns):
@@ -211,11 +217,11 @@ def _sides(table: Grid, across: _Doubled) -> str:
     return "".join(f"{side}, " for side in found)
 
 
-def _heights(table: Grid, down: _Doubled, style: Style) -> str:
+def _heights(table: Grid, down: Doubled, style: Style) -> str:
     """The rows' heights: as their cells need, but for those between rules."""
     found = ["auto"] * down.total
     for place, gap in down.gap_at.items():
-        found[gap] = f"{_gap(style) if '=' in table.rules[place] else style.rule:.4g}pt"
+        found[gap] = f"{room(style, table.rules[place]):.4g}pt"
     return "".join(f"{height}, " for height in found)
 
 
@@ -228,15 +234,16 @@ def longest(cell: Cell) -> int:
     return max(len(line) + sum(map(len, HAN.findall(line))) for line in text.split("\n"))
 
 
-def _gap(style: Style) -> float:
-    """Between the two lines of a double rule."""
-    return max(2.0, 2.5 * style.rule)
+def room(style: Style, line: str = "=") -> float:
+    """Between the two lines of a double rule, or for a line of trimmed ones."""
+    return max(2.0, 2.5 * style.rule) if "=" in line else style.rule
 
 
-class _Doubled:
+class Doubled:
     """Where a grid's rows, or columns, are among those drawn, which have one more for each double or trimmed rule."""
 
     def __init__(self, places: list[bool]) -> None:
+        """Of all places before and after rows, whether one is drawn there."""
         self.starts, self.gap_at = [], {}
         total = 0
         for place, doubled in enumerate(places):
@@ -248,12 +255,12 @@ class _Doubled:
         self.total, self.gaps = total, list(self.gap_at.values())
 
     @classmethod
-    def down(cls, table: Grid) -> _Doubled:
+    def down(cls, table: Grid) -> Doubled:
         """Of the rows."""
         return cls([bool(set(line) & set("=Cc")) for line in table.rules])
 
     @classmethod
-    def across(cls, table: Grid) -> _Doubled:
+    def across(cls, table: Grid) -> Doubled:
         """Of the columns."""
         return cls([any(line[place] == "2" for line in table.bars) for place in range(table.columns + 1)])
 
@@ -271,7 +278,7 @@ class _Doubled:
         return [self.gap_at[place], below] if double and place in self.gap_at else [below]
 
 
-def _rules(table: Grid, style: Style, across: _Doubled, down: _Doubled) -> list[str]:
+def _rules(table: Grid, style: Style, across: Doubled, down: Doubled) -> list[str]:
     found = []
     stroke = f'{{}}pt + rgb("{style.rules}")'
     for place, line in enumerate(table.rules):
@@ -293,7 +300,7 @@ def _rules(table: Grid, style: Style, across: _Doubled, down: _Doubled) -> list[
     return found
 
 
-def _bars(table: Grid, style: Style, across: _Doubled, down: _Doubled) -> list[str]:
+def _bars(table: Grid, style: Style, across: Doubled, down: Doubled) -> list[str]:
     """Rules between columns: from row to row, but for where a double rule parts them."""
     found = []
     stroke = f'{style.rule:.4g}pt + rgb("{style.rules}")'
