@@ -70,10 +70,14 @@ class Reader:
 
         Questions are taken as there is room for them, so any number of pages may come.
         """
-        for number, question in enumerate(questions):
+        return self.prompted((question, prompt or Prompt()) for question in questions)
+
+    def prompted(self, asked: Iterable[tuple[Question, Prompt]]) -> Iterator[tuple[int, Transcript | OcrError]]:
+        """As `answers`, for questions that have each a prompt of their own."""
+        for number, (question, prompt) in enumerate(asked):
             answer: Transcript | OcrError
             try:
-                answer = self._answer(question, prompt or Prompt())
+                answer = self._answer(question, prompt)
             except OcrError as error:
                 answer = error
             yield number, answer
@@ -177,33 +181,30 @@ class GOTReader(Reader):
         if self.places and prompt.pages > 1:
             raise BadPrompt(f"boxes and pages={prompt.pages} don't go together: a box is a place on one page")
 
-    def answers(
-        self, questions: Iterable[Question], prompt: Prompt | None = None
-    ) -> Iterator[tuple[int, Transcript | OcrError]]:
+    def prompted(self, asked: Iterable[tuple[Question, Prompt]]) -> Iterator[tuple[int, Transcript | OcrError]]:
         """As in Reader, in the order in which answers end."""
-        for number, news in self._events(questions, prompt or Prompt()):
+        for number, news in self._events(asked):
             if not isinstance(news, str):
                 yield number, news
 
     def live(self, question: Page | Question, prompt: Prompt | None = None) -> Iterator[str | Transcript]:
         """As in Reader, token by token."""
-        for _, news in self._events([[question] if isinstance(question, Page) else question], prompt or Prompt()):
+        pages = [question] if isinstance(question, Page) else question
+        for _, news in self._events([(pages, prompt or Prompt())]):
             if isinstance(news, OcrError):
                 raise news
             yield news
 
-    def _events(
-        self, questions: Iterable[Question], prompt: Prompt
-    ) -> Iterator[tuple[int, str | Transcript | OcrError]]:
+    def _events(self, asked: Iterable[tuple[Question, Prompt]]) -> Iterator[tuple[int, str | Transcript | OcrError]]:
         """What the engine tells, by the questions' own numbers.
 
         Where it fails, the questions on their way are begun again one by one; that on which it fails alone is lost.
         """
-        numbered = iter(enumerate(questions))
+        numbered = iter(enumerate(asked))
         while True:
             taken: dict[int, _Taken] = {}
             try:
-                for place, news in self.engine.answers(self._taken(numbered, prompt, taken)):
+                for place, news in self.engine.answers(self._taken(numbered, taken)):
                     if isinstance(news, str):
                         yield taken[place].number, news
                     else:
@@ -216,21 +217,21 @@ class GOTReader(Reader):
                 if not taken:
                     raise
                 lost = list(taken.values())
-                broken = [(asked.number, _unreadable(asked.question[0], error)) for asked in lost]
+                broken = [(each.number, _unreadable(each.question[0], error)) for each in lost]
             # the error is gone by now, and with it what the network had in memory: there may be room for one at a time
             if len(lost) == 1:
                 yield from broken
                 continue
-            for asked in lost:
-                for _, again in self._events([asked.question], prompt):
-                    yield asked.number, again
+            for each in lost:
+                for _, again in self._events([(each.question, each.prompt)]):
+                    yield each.number, again
 
     def _taken(
-        self, numbered: Iterator[tuple[int, Question]], prompt: Prompt, taken: dict[int, _Taken]
+        self, numbered: Iterator[tuple[int, tuple[Question, Prompt]]], taken: dict[int, _Taken]
     ) -> Iterator[tuple[list[Image.Image], Prompt]]:
         """The questions as the engine wants them, each written down when it is taken."""
         try:
-            for place, (number, question) in enumerate(numbered):
+            for place, (number, (question, prompt)) in enumerate(numbered):
                 asked = _about(prompt, question)
                 self._check_places(asked)
                 taken[place] = _Taken(number, question, asked, time.perf_counter())

@@ -48,7 +48,7 @@ class Result:
             asked["box"] = read.prompt.box and [getattr(read.prompt.box, side) for side in ("x0", "y0", "x1", "y1")]
             asked["point"] = read.prompt.point and list(read.prompt.point)
             record["prompt"] = {name: value for name, value in asked.items() if value != getattr(Prompt(), name)}
-        record["lines"] = [_record_of(line) for line in read.lines]
+        record["lines"] = [record_of(line) for line in read.lines]
         return record
 
     @classmethod
@@ -57,7 +57,7 @@ class Result:
         stop = _take(record, "stop", str)
         if stop not in get_args(Stop):
             raise _malformed("stop", " or ".join(map(repr, get_args(Stop))), stop)
-        lines = [_line_of(line, f"lines[{n}]") for n, line in enumerate(_take(record, "lines", list))]
+        lines = [line_of(line, f"lines[{n}]") for n, line in enumerate(_take(record, "lines", list))]
         transcript = Transcript(
             _take(record, "text", str),
             _take(record, "kind", str),
@@ -100,7 +100,7 @@ def _numbers(value: object, field: str, count: int | None = None) -> tuple[float
     return tuple(float(number) for number in cast("list[float]", value))
 
 
-def _record_of(line: Line) -> dict[str, object]:
+def record_of(line: Line) -> dict[str, object]:
     """The line's record: its pieces are in it where it has some."""
     record: dict[str, object] = {
         "text": line.text,
@@ -118,7 +118,8 @@ def _corners(quad: Quad) -> list[list[float]]:
     return [[round(x, 1), round(y, 1)] for x, y in quad]
 
 
-def _line_of(record: object, within: str) -> Line:
+def line_of(record: object, within: str) -> Line:
+    """The line that `record_of` wrote down. Raises BadInput, which names the first field that is malformed."""
     place = _take(record, "quad", object, within)
     quad = None if place is None else _quad_of(place, f"{within}.quad", "four [x, y] corners or null")
     centers = _numbers(_take(record, "centers", list, within), f"{within}.centers")

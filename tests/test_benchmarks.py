@@ -114,3 +114,16 @@ def test_engines(tmp_path: Path) -> None:
     for row in record["kinds"]:
         assert f"| {row['kind']} | {row['shard']:.1f} | {row['arrays']:.1f} |" in told
         assert row["dropped"] == 0 < row["kilobytes"] and (row["renderer"] is None) == (row["kind"] == "line-en")
+
+
+def test_evaluation(tmp_path: Path) -> None:
+    pytest.importorskip("nltk", reason="pip install 'ocr2[eval]'")
+    pytest.importorskip("wordfreq", reason="engines: pip install 'ocr2[engines]'")
+    options = "--pages", 8, "--characters", 200, "--peer", 1, "--json", tmp_path / "out.json"
+    told = run("evaluation.py", *options)
+    rows = json.loads((tmp_path / "out.json").read_text())
+    assert [(row["speech"], row["pages"]) for row in rows] == [("en", 4), ("zh", 4)]
+    for row in rows:
+        assert min(row["ours"], row["nltk"], row["ratio"]) > 0
+        assert row["differ"] < 1e-9
+        assert f"| 4 {row['speech']} | 200 |" in told

@@ -240,14 +240,25 @@ def test_what_a_user_gives_is_drawn_as_well_as_it_can_be() -> None:
 
 
 def test_scores() -> None:
-    assert chart.score(RAIN.replace("'", '"'), RAIN) == {"edit_distance": 0.0, "values": 1.0}
-    assert chart.score(RAIN.replace("61", "63"), RAIN)["values"] == 1.0  # within 5 %
-    assert chart.score(RAIN.replace("61", "65"), RAIN)["values"] == 0.5
-    assert chart.score(RAIN.replace("'May': 61, ", ""), RAIN)["values"] == pytest.approx(2 / 3)
-    assert chart.score(TWO.replace("'B'", "'C'"), TWO)["values"] == 0.5
+    def values(predicted: str, truth: str) -> list[float]:
+        scores = chart.score(predicted, truth)
+        return [scores[f"ap_{tolerance}"] for tolerance in ("strict", "slight", "high")]
+
+    perfect = {"edit_distance": 0.0, "ap_strict": 1.0, "ap_slight": 1.0, "ap_high": 1.0}
+    assert chart.score(RAIN.replace("'", '"'), RAIN) == perfect
+    assert values(RAIN.replace("61", "63"), RAIN) == [0, 1, 1]  # 3 % more
+    assert values(RAIN.replace("61", "66"), RAIN) == [
+        0,
+        0,
+        1,
+    ]  # 8 % more; one of the two is right: a third of all three
+    assert values(RAIN.replace("'May': 61, ", ""), RAIN) == pytest.approx([0.1] * 3)  # half of them: one threshold
+    assert values(TWO.replace("'B'", "'C'"), TWO) == [0, 1, 1]
+    assert chart.score(TWO.replace("'T'", "'U'"), TWO)["edit_distance"] > 0
     broken = chart.score("no dict", RAIN)
-    assert broken["values"] == 0 and broken["edit_distance"] > 0.8
-    assert chart.score(RAIN, "no dict")["values"] == 0 < chart.score(RAIN, "no dict")["edit_distance"]
+    assert broken["ap_high"] == 0 and broken["edit_distance"] > 0.8
+    assert chart.score(RAIN, "no dict")["ap_high"] == 0 < chart.score(RAIN, "no dict")["edit_distance"]
+    assert chart.score("no dict", "no dict") == perfect
 
 
 def test_missing_texts_are_named() -> None:

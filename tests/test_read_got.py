@@ -109,6 +109,16 @@ def test_what_is_live_is_the_whole(text: str) -> None:
     assert next(iter(Reader(Places(at("x", 1))).live(leaf(1)))) == "x"
 
 
+def test_each_question_has_its_prompt() -> None:
+    prompts = [Prompt(), Prompt(format=True), Prompt(box=Box(0, 0, 99, 5)), Prompt(color="red"), Prompt(tiles=2)]
+    asked = list(zip(leaves(5), prompts, strict=True))
+    for second, read in [("two", [0, 1, 3, 4]), (EMPTY, [0, 3, 4])]:  # also where some are begun again
+        answers = dict(reader("one", second, "three", "four", "five").prompted(iter(asked)))
+        found = {number: answer.prompt for number, answer in answers.items() if isinstance(answer, Transcript)}
+        assert found == {number: prompts[number] for number in read}
+        assert isinstance(answers[2], BadPrompt)  # outside the page
+
+
 def test_lines_have_scores_and_no_places() -> None:
     read = reader("First line\n\n中文 😀\n").answer(leaf(1))
     assert [(line.text, line.quad, line.end) for line in read.lines] == [
@@ -669,7 +679,7 @@ def test_together_is_too_long(ocr2: Command, got: Path, tmp_path: Path) -> None:
 def test_resume_with_other_weights(ocr2: Command, good: Path, tmp_path: Path) -> None:
     out, model = tmp_path / "x.jsonl", tmp_path / "model"
     checkpoint.save(scattered(GOT(CONFIG), 3), model, TOKENS)
-    Journal(out, {"model": str(model), "dpi": 200, **verb._weights(str(model))}, resume=False).close()
+    Journal(out, {"model": str(model), "dpi": 200, **verb.weights(str(model))}, resume=False).close()
     checkpoint.save(scattered(GOT(CONFIG), 4), model, TOKENS)
     ran = ocr2("read", good, "-o", out, "--model", model, "--resume")
     assert (ran.status, "weights" in complaints(ran)[0]) == (2, True)
@@ -694,7 +704,7 @@ def test_resume_with_another_prompt(
     ocr2: Command, got: Path, good: Path, tmp_path: Path, other: list[str], differs: str
 ) -> None:
     out = tmp_path / "x.jsonl"
-    Journal(out, {"model": str(got), "dpi": 200, **verb._weights(str(got)), "formatted": True}, resume=False).close()
+    Journal(out, {"model": str(got), "dpi": 200, **verb.weights(str(got)), "formatted": True}, resume=False).close()
     before = Journal.path_for(out).read_bytes()
     ran = ocr2("read", good, "-o", out, "--model", got, "--resume", *other)
     assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
@@ -709,7 +719,7 @@ def test_resume_of_other_pages_together(ocr2: Command, got: Path, tmp_path: Path
     """They are another question, though the first page is the same."""
     path, out = book(tmp_path / "x.tif", 9, 9, 9), tmp_path / "x.jsonl"
     journal = Journal(
-        out, {"model": str(got), "dpi": 200, **verb._weights(str(got)), "together": True, "pages": "1-2"}, resume=False
+        out, {"model": str(got), "dpi": 200, **verb.weights(str(got)), "together": True, "pages": "1-2"}, resume=False
     )
     journal.close()
     ran = ocr2("read", path, "-o", out, "--model", got, "--resume", "--together", "--pages", "1-3")

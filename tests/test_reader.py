@@ -59,7 +59,7 @@ def test_public_names() -> None:
 def test_every_error_is_an_ocr_error_and_in_the_tree_that_is_written_down() -> None:
     found = {name: value for name, value in vars(errors).items() if isinstance(value, type)}
     tree = {"BadInput", "BadOutput", "BadPrompt", "TooLong", "BadCheckpoint", "ModelMissing", "RendererMissing"}
-    assert set(found) == {"OcrError", "RenderFailed", "TrainingFailed"} | tree
+    assert set(found) == {"OcrError", "MetricMissing", "RenderFailed", "TrainingFailed"} | tree
     for name, error in found.items():
         assert issubclass(error, errors.OcrError)
         assert name in str(errors.__doc__)

@@ -23,6 +23,8 @@ LEAVES = {
     "searchable.pdf": b"%PDF",
     "texts/photo.jpg.json": b"PUT IT BACK ALIVE",
     "all.jsonl": b"universally acknowledged",
+    "ppocr.json": b'"model": "ppocr"',
+    "ppocr.html": b"Region-based segmentation",
 }
 """Files that the commands write, and what is in them."""
 SHOWN = {
@@ -32,6 +34,9 @@ SHOWN = {
     "photo.jpg": "PUT IT BACK ALIVE",
     "--pages 2 --to md": "# Three Famous First Pages",
     "hocr": "ocr_page",
+    "eval jsonl": "edit distance",
+    "eval synthetic": "2 of 2 samples ask for formatted text",
+    "results.py": "### `jsonl`",
     "readers.py": "| line | ocr2 | 1 | 0.0",
     "got_cpu.py": "tokens of ocr2 fp32 are those of transformers fp32",
 }
@@ -72,7 +77,7 @@ def test_commands(command: str, newcomer: Path) -> None:
         if part in command:
             assert words in done.stdout
     for name, content in LEAVES.items():
-        if f"-o {name.split('/')[0]}" in command:
+        if re.search(f"(-o|--json|--report) {re.escape(name.split('/')[0])}", command):
             assert content in (newcomer / name).read_bytes()
 
 

@@ -296,7 +296,7 @@ def test_other_notations_can_be_composed(corpus: Corpus) -> None:
 
 
 def test_scores_are_of_the_table_and_not_of_its_spelling() -> None:
-    perfect = {"edit_distance": 0.0, "cells": 1.0, "structure": 1.0}
+    perfect = {"edit_distance": 0.0, "cells": 1.0, "structure": 1.0, "teds": 1.0, "teds_structure": 1.0}
     assert table.score(FULL, FULL) == perfect
     assert table.score(FULL.replace("\n", " ").replace(" & ", "&"), FULL) == perfect
     assert table.score(table.converted(FULL, "html"), FULL) == perfect
@@ -308,7 +308,23 @@ def test_scores_are_of_the_table_and_not_of_its_spelling() -> None:
     assert row_missing["cells"] == pytest.approx(8 / 10) and row_missing["structure"] == 0
     broken = table.score(FULL.replace("\\end{tabular}", ""), FULL)
     assert broken["cells"] == broken["structure"] == 0 and 0 < broken["edit_distance"] < 0.2
-    assert table.score("", FULL) == {"edit_distance": 1.0, "cells": 0.0, "structure": 0.0}
+    lost = {"edit_distance": 1.0, "cells": 0.0, "structure": 0.0, "teds": 0.0, "teds_structure": 0.0}
+    assert table.score("", FULL) == lost
+
+
+def test_teds_is_of_the_table_in_any_notation() -> None:
+    nodes = 9  # three rows of two
+    plain = "\\begin{tabular}{ll}\n" + "\n".join(f"a{n} & b{n} \\\\" for n in range(3)) + "\n\\end{tabular}"
+    wrong = plain.replace("a1", "c1")
+    for notation in ("latex", "html", "markdown"):
+        found = table.score(table.converted(wrong, notation), plain)
+        assert found["teds"] == pytest.approx(1 - 0.5 / nodes) and found["teds_structure"] == 1
+    spanning = table.score(plain.replace("a1 & b1", "\\multicolumn{2}{l}{a1}"), plain)
+    assert spanning["teds_structure"] == pytest.approx(1 - 2 / nodes)
+    cut = table.converted(plain, "html").replace("<tr>", "<thead><tr>", 1).replace("</tr>", "</tr></thead>", 1)
+    cut = cut[: cut.index("<td>a2")]
+    found = table.score(cut, plain)
+    assert found["structure"] == 0 and found["teds"] == found["teds_structure"] == pytest.approx(1 - 2 / nodes)
 
 
 def test_the_common_sequence_is_the_longest() -> None:

@@ -53,8 +53,10 @@ class Character(Protocol):
     def compose(self, corpus: Corpus, rng: Random) -> str:
         """One source text, invented. Raises BadInput where the corpus has nothing to make it of."""
 
-    def draw(self, source: str, rng: Random | None, backend: str = "") -> Drawing:
-        """What it looks like; without `rng` plainly. Raises BadInput, RenderFailed, RendererMissing."""
+    def draw(self, source: str, rng: Random | None, backend: str = "", held: bool = False) -> Drawing:
+        """What it looks like; without `rng` plainly; with both, `held` has it in type that is never trained on, as far
+        as there is such type for it. Raises BadInput, RenderFailed, RendererMissing.
+        """
 
     def looks_like(self, text: str) -> bool:
         """Whether a transcript is one of this kind."""

@@ -108,8 +108,9 @@ def body(source: str) -> str:
     return found[1] if found else source.strip()
 
 
-def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
-    """The molecule's skeleton; with `rng` in some type, colours, line widths, turned somehow.
+def draw(source: str, rng: Random | None, backend: str = "", held: bool = False) -> Drawing:
+    """The molecule's skeleton; with `rng` in some type, colours, line widths, turned somehow; `held` in type
+    that is never trained on.
 
     Raises BadInput for an unknown backend or, with RDKit's reason, what is no molecule; RenderFailed for one that is
     too large to read or can't be drawn flat; RendererMissing.
@@ -117,7 +118,7 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
     chosen(backend, BACKENDS)
     need("resvg")
     readable(source)
-    look = Look() if rng is None else _look(rng)
+    look = Look() if rng is None else _look(rng, held)
     svg = _drawn(body(source), _legible(look))
     longest = max(_size(svg))
     if longest > USUAL:
@@ -154,12 +155,13 @@ def _framed(svg: str, margin: float) -> str:
     return f'{head} viewBox="{box}">{svg[svg.index(">") + 1 : svg.rindex("</svg>")]}</svg>'
 
 
-def _look(rng: Random) -> Look:
+def _look(rng: Random, held: bool) -> Look:
     """Any way to draw it."""
     bond = rng.uniform(22, 44)
     font = ""
-    if rng.random() < 0.7:
-        upright = [face for face in (*faces("sans"), *faces("serif")) if face.family in _FONTS and not face.italic]
+    if rng.random() < 0.7 or held:
+        known = (*faces("sans", held), *faces("serif", held))
+        upright = [face for face in known if (face.family in _FONTS or held) and not face.italic]
         font = str(path(rng.choice([face for face in upright if not face.swollen and not face.variable])))
     return Look(
         bond=bond,

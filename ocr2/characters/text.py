@@ -57,20 +57,21 @@ def compose(corpus: Corpus, rng: Random) -> str:
     return "\n\n".join(paragraphs)
 
 
-def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
-    """A page with the text on it, as large as it fits; with `rng` in some face.
+def draw(source: str, rng: Random | None, backend: str = "", held: bool = False) -> Drawing:
+    """A page with the text on it, as large as it fits; with `rng` in some face, `held` in one that is never trained on.
 
     Raises BadInput for a text that is empty or too long for a page, RendererMissing.
     """
     chosen(backend, BACKENDS)
     readable(source)
     paragraphs = [part.split("\n") for part in re.split(r"\n\s*\n", source) if part.strip()]
-    latin, han = (faces("serif"), faces("han")) if rng is None or rng.random() < 0.6 else (faces("sans"), faces("han"))
+    held = held and rng is not None
+    latin, han = faces("serif" if rng is None or rng.random() < 0.6 else "sans", held), faces("han", held)
     first, second = (latin[0], han[0]) if rng is None else (rng.choice(latin), rng.choice(han))
     if lacking := _lacking(source, first, second):
         able = [
             (one, other)
-            for one in (*faces("serif"), *faces("sans"))
+            for one in (*faces("serif", held), *faces("sans", held))
             for other in han
             if not _lacking(source, one, other)
         ]

@@ -13,7 +13,7 @@ from ocr2.errors import OcrError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERBS = ("read", "draw", "make", "check", "convert", "train", "doctor")
+VERBS = ("read", "draw", "make", "check", "convert", "train", "eval", "doctor")
 
 
 class Verbs(click.Group):

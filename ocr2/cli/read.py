@@ -337,7 +337,7 @@ def read(
     if pages is not None:
         files.parse_ranges(pages)  # said once, not for each input
     prompt = _prompt(asked)
-    options = {name: value for name, value in asked.items() if value} | _weights(model)
+    options = {name: value for name, value in asked.items() if value} | weights(model)
     options |= {"pages": pages} if pages and asked["together"] else {}  # else each page is known by its number
     try:
         reader = load(model, threads, precision=asked["precision"], device=device, boxes=asked["boxes"])
@@ -354,7 +354,7 @@ def read(
     sys.exit(0 if not run.failed else 1 if run.read else 2)
 
 
-def _weights(model: str) -> dict[str, Any]:
+def weights(model: str) -> dict[str, Any]:
     """What tells a model's folder from its next version: a digest of its files' names, sizes and times."""
     if not os.path.isdir(model):
         return {}

@@ -14,7 +14,7 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ocr2 import files
 from ocr2.data.labels import Form, Labels, Pictures, images_of, lines, parsed
@@ -26,13 +26,14 @@ from ocr2.types import Line, Page, Prompt, Sample, join
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ocr2.types import Quad
+    from ocr2.types import Point, Quad
 
-_ILLEGIBLE = (ILLEGIBLE, "*")
+DONT_CARE = (ILLEGIBLE, "*")
+"""What stands for text that nobody can read."""
 
 
-def _halves(text: str) -> tuple[str, str]:
-    """The name of the picture, and what else a line says. Raises BadInput."""
+def halves(text: str) -> tuple[str, str]:
+    """The name of the picture, and what else a line of a label file says. Raises BadInput."""
     name, tab, rest = text.partition("\t")
     if not tab:
         raise BadInput(f"{text!r:.60} has no tab: expected a picture's name, a tab, and its label")
@@ -52,7 +53,7 @@ def _plain(sample: Sample) -> Sample:
 
 
 def _rec_sample(text: str, pictures: Pictures, origin: str) -> Sample:
-    name, label = _halves(text)
+    name, label = halves(text)
     return Sample((pictures.read(name),), Prompt(), label, "text", origin)
 
 
@@ -66,15 +67,32 @@ def _rec_record(sample: Sample, name: str, pictures: Pictures) -> str:
 # for detectors
 
 
-def page_of(text: str, pictures: Pictures, origin: str = "") -> Page:
-    """The page of a line of a detector's label file, with its lines in reading order. Raises BadInput."""
-    name, label = _halves(text)
+class Labelled(NamedTuple):
+    """What a line of a detector's label file says."""
+
+    name: str
+    """Of the picture."""
+    lines: tuple[Line, ...]
+    """In reading order."""
+    outlines: tuple[tuple[str, tuple[Point, ...]], ...]
+    """In the order of the label: each text as it stands there, and all of its outline."""
+
+
+def labelled(text: str) -> Labelled:
+    """What a line of a detector's label file says. Raises BadInput."""
+    name, label = halves(text)
     found = parsed(label)
     if not isinstance(found, list):
         raise BadInput(f'{label!r:.60} is no list: expected [{{"transcription", "points"}}, …]')
     told = tuple(_line(each) for each in found)
-    if not any(isinstance(each, dict) and "end" in each for each in found):
+    if not any("end" in each for each in found):
         told = reading_order(told)
+    return Labelled(name, told, tuple((each["transcription"], _points(each["points"])) for each in found))
+
+
+def page_of(text: str, pictures: Pictures, origin: str = "") -> Page:
+    """The page of a line of a detector's label file, with its lines in reading order. Raises BadInput."""
+    name, told, _ = labelled(text)
     return Page(pictures.read(name), told, origin=origin)
 
 
@@ -84,20 +102,26 @@ def _line(told: Any) -> Line:
     end = told.get("end", "\n") if isinstance(told, dict) else "\n"
     if not isinstance(text, str) or not isinstance(end, str) or re.search("[\ud800-\udfff]", text + end):
         raise BadInput(f'{told!r:.60} has no text: expected {{"transcription", "points"}}')
-    if text in _ILLEGIBLE:
+    if text in DONT_CARE:
         return Line("", _quad(points), 0.0, end)
     return Line(text, _quad(points), 1.0, end)
 
 
 def _quad(points: Any) -> Quad:
     """The four corners; of a longer outline, along the text and back again, its ends. Raises BadInput."""
+    outline = _points(points)
+    half = len(outline) // 2
+    return outline[0], outline[half - 1], outline[half], outline[-1]
+
+
+def _points(points: Any) -> tuple[Point, ...]:
+    """The outline. Raises BadInput."""
     given = points if isinstance(points, list) else []
     numbers = [tuple(point) for point in given if isinstance(point, list) and len(point) == 2]
     fine = all(type(x) in (int, float) and math.isfinite(x) and abs(x) < 1e6 for point in numbers for x in point)
     if len(numbers) != len(given) or len(numbers) < 4 or len(numbers) % 2 or not fine:
         raise BadInput(f"points {points!r:.60}: expected [[x, y], …], four or any larger even number of them")
-    half = len(numbers) // 2
-    return cast("Quad", (numbers[0], numbers[half - 1], numbers[half], numbers[-1]))
+    return cast("tuple[Point, ...]", tuple(numbers))
 
 
 def _det_sample(text: str, pictures: Pictures, origin: str) -> Sample:

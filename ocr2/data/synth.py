@@ -47,7 +47,9 @@ class Synth:
         backend: str = "",
         papers: Path | None = None,
     ) -> None:
-        """`strength` is that of paper and damage (see `paper.aged`), 0 for none; `backend` names the tool that draws,
+        """Where the corpus is held back, so are the random numbers, and the type as far as there is any of that kind.
+
+        `strength` is that of paper and damage (see `paper.aged`), 0 for none; `backend` names the tool that draws,
         "" for what the kind draws with by itself; `papers` is a folder with photos of paper, to be drawn on now and
         then. Raises BadInput for a kind or backend that there isn't, or a folder without photos.
         """
@@ -68,10 +70,10 @@ class Synth:
 
     def __getitem__(self, index: int) -> Sample:
         """Sample `index`. Raises BadInput, RenderFailed for one that can't be made, RendererMissing."""
-        rng = Random(f"{self.kind}/{self.seed}/{index}")
+        rng = Random(f"{self.kind}/{self.seed}/{index}" + "/held" * self.corpus.held)  # what is invented is new, too
         character, corpus = CHARACTERS[self.kind], self.corpus.traced()
         text = character.compose(corpus, rng)
-        drawing = character.draw(text, rng, self.backend)
+        drawing = character.draw(text, rng, self.backend, corpus.held)
         drawn = drawing.pixels()
         sheet = self.papers.sheet(rng) if self.papers and rng.random() < 0.5 else None
         strength = wear(self.strength, rng)

@@ -1,8 +1,8 @@
 """What a benchmark is: items to read, a score for each answer, and tables of them beside what was published.
 
-    for item in FOX.items(Path("Fox_benchmark_data")):
-        answer = Answer(reader.answer(item.pages(), item.prompt).text)
-        print(item.id, FOX.score(item, answer, "corrected"))
+for item in FOX.items(Path("Fox_benchmark_data")):
+    answer = Answer(reader.answer(item.pages(), item.prompt).text)
+    print(item.id, FOX.score(item, answer, "corrected"))
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from ocr2.types import Line, Page
+    from ocr2.types import Line, Page, Stop
 
 Mode = Literal["corrected", "published"]
 """Whether to count as the published script does, faults included, or as its paper means it."""
@@ -54,6 +54,10 @@ class Answer:
     """How long it took, on the wall clock; of pages read together, each has its share."""
     error: str = ""
     """Why there is no text; "" where there is."""
+    cpu: float = 0.0
+    """Processor seconds, of all threads together and of programs that the reader runs; shared likewise."""
+    stop: Stop = "eos"
+    """Why the reader stopped."""
 
 
 @dataclass(frozen=True)

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
 
 _CJK = "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
 _SPACE_IN_CJK = re.compile(f"(?<=[{_CJK}])\\s+|\\s+(?=[{_CJK}])")
 _WORD = re.compile(f"[{_CJK}]|[^\\s{_CJK}]+")
 
 
-def levenshtein(predicted: str, truth: str) -> int:
-    """The least number of characters to insert, delete or replace between two strings.
+def levenshtein(predicted: Sequence[Hashable], truth: Sequence[Hashable]) -> int:
+    """The least number of characters, or of tokens or lines, to insert, delete or replace between two sequences.
 
     Source: H. Hyyrö, "A bit-vector algorithm for computing Levenshtein and Damerau edit distances" (2003): one column
     of the table is one integer, a bit a row, so two pages of 5,000 characters take milliseconds.
     """
-    if not truth:
-        return len(predicted)
-    where: dict[str, int] = {}
-    for row, char in enumerate(truth):
-        where[char] = where.get(char, 0) | 1 << row
-    all_rows, last = (1 << len(truth)) - 1, 1 << len(truth) - 1
-    rises, falls, distance = all_rows, 0, len(truth)
-    for char in predicted:
-        equal = where.get(char, 0)
-        zero = (((equal & rises) + rises) ^ rises) | equal | falls
-        right = falls | ~(zero | rises)
-        left = rises & zero
-        distance += bool(right & last) - bool(left & last)
-        right, left = right << 1 | 1, left << 1
-        rises, falls = (left | ~(zero | right)) & all_rows, right & zero & all_rows
-    return distance
+    where: dict[Hashable, int] = {}
+    for row, part in enumerate(truth):
+        where[part] = where.get(part, 0) | 1 << row
+    rows = (1 << len(truth)) - 1
+    rises, falls = rows, 0
+    for part in predicted:
+        equal = where.get(part, 0) | falls
+        zero = (((equal & rises) + rises) ^ rises | equal) & rows
+        right = ((zero | rises) ^ rows | falls) << 1 | 1
+        falls, rises = right & zero, ((rises & zero) << 1 | (zero | right) ^ rows) & rows
+    return len(predicted) + rises.bit_count() - falls.bit_count()
 
 
 def edit_distance(predicted: str, truth: str) -> float:

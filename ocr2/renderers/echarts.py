@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocr2.errors import RenderFailed
 from ocr2.renderers import v8
-from ocr2.renderers.drawing import FONTS
+from ocr2.renderers.drawing import FONTS, HELD_FONTS
 from ocr2.renderers.figure import BLACK, Figure, advance, draws, number, on, wide
 from ocr2.renderers.fonts import FACES as ALL
 from ocr2.renderers.fonts import Face
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CSS = {"STIX": "STIXGeneral"}
-FACES: tuple[Face, ...] = tuple(
+_CUTS: tuple[Face, ...] = tuple(
     face
     for face in ALL
-    if _CSS.get(face.family, face.family) in FONTS and not face.italic and face.stretch == 1 and not face.swollen
+    if _CSS.get(face.family, face.family) in FONTS + HELD_FONTS
+    and not face.italic
+    and face.stretch == 1
+    and not face.swollen
 )
-"""That charts are lettered in; bold ones are for titles."""
+FACES, HELD = (tuple(face for face in _CUTS if face.held == held) for held in (False, True))
+"""That charts are lettered in, and those that are kept for tests; bold ones are for titles."""
 SYMBOLS = ("circle", "rect", "triangle", "diamond", "emptyCircle", "emptyRect", "emptyTriangle", "emptyDiamond")
 _DASHES: tuple[Any, ...] = ("solid", "dashed", "dotted", [12, 4, 2, 4], [2, 2, 8, 2])
 _DECALS = ("none", "rect", "circle", "triangle", "diamond", "line", "arrow", "pin")

@@ -1,6 +1,6 @@
 """Charts drawn by Matplotlib, without pyplot and without its settings: where everything goes is planned before.
 
-All here is called apart, but for FACES.
+All here is called apart, but for FACES and HELD.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ _FAMILIES = (
     *("STIX", "DejaVu Serif", "PT Serif", "Libre Baskerville", "Noto Serif", "Zilla Slab"),
     *("DejaVu Sans", "Arimo", "Roboto", "Open Sans", "IBM Plex Sans", "PT Sans", "Roboto Condensed"),
     *("DejaVu Sans Mono", "IBM Plex Mono", "Noto Sans SC", "Noto Serif SC"),
+    *("Spectral", "Work Sans", "WenQuanYi Micro Hei"),
 )
-FACES: tuple[Face, ...] = tuple(
+_CUTS: tuple[Face, ...] = tuple(
     face
     for face in ALL
     if face.family in _FAMILIES
@@ -37,7 +38,8 @@ FACES: tuple[Face, ...] = tuple(
     and not (face.bold and face.variable)
     and not face.swollen
 )
-"""That charts are lettered in; bold ones are for titles."""
+FACES, HELD = (tuple(face for face in _CUTS if face.held == held) for held in (False, True))
+"""That charts are lettered in, and those that are kept for tests; bold ones are for titles."""
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "---", "ooo", "+++")
 MARKERS = "osD^vPX*"
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))

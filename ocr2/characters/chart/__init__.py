@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ocr2.characters.chart.data import Chart, parsed
 from ocr2.characters.chart.invented import invented
 from ocr2.errors import BadInput
-from ocr2.metrics import edit_distance
+from ocr2.metrics import edit_distance, scrm
 from ocr2.renderers import echarts, plot
 from ocr2.renderers.apart import apart
 from ocr2.renderers.drawing import Drawing
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 BACKENDS = ("matplotlib", "echarts")
 TRIES = 24
 """Looks that are tried before the plain ones."""
-NEAR = 0.05
-"""How far from the truth a value may be, against it (OneChart's "slight")."""
 _PALETTES = (
     COLOURS,
     ("#5470c6", "#91cc75", "#fac858", "#ee6666", "#73c0de", "#3ba272", "#fc8452", "#9a60b4", "#ea7ccc", "#556270"),
@@ -55,8 +53,9 @@ def compose(corpus: Corpus, rng: Random) -> str:
     return str(invented(corpus, rng))
 
 
-def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
-    """A chart that says so, drawn by Matplotlib; with `rng` as it likes, and half of them by ECharts, by default.
+def draw(source: str, rng: Random | None, backend: str = "", held: bool = False) -> Drawing:
+    """A chart that says so, drawn by Matplotlib; with `rng` as it likes, and half of them by ECharts, by default;
+    `held` in type that is never trained on.
 
     Raises BadInput for what is no chart's dict, or has no room in one; RendererMissing.
     """
@@ -64,7 +63,7 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
         backend = BACKENDS[0] if rng is None else rng.choice(BACKENDS)
     backend = chosen(backend, BACKENDS)
     need("fonts")
-    figure, plan = laid_out(parsed(source), rng, backend)
+    figure, plan = laid_out(parsed(source), rng, backend, held and rng is not None)
     if backend == "echarts":
         tool = f"echarts {echarts.version()}"
         return Drawing(apart("ocr2.renderers.echarts:drawn", figure, plan).encode(), "svg", tool)
@@ -72,14 +71,15 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
     return Drawing(pixels, "pixels", f"matplotlib {need('matplotlib').version}")
 
 
-def laid_out(chart: Chart, rng: Random | None, backend: str) -> tuple[Figure, Plan]:
+def laid_out(chart: Chart, rng: Random | None, backend: str, held: bool = False) -> tuple[Figure, Plan]:
     """How the chart is drawn: the first of the looks that has room for its texts, and shows its values.
 
     Raises BadInput where none has.
     """
     reason = Cramped("nothing")
     second: tuple[Figure, Plan] | None = None
-    for figure in _figures(chart, rng, echarts.FACES if backend == "echarts" else plot.FACES):
+    drawer = echarts if backend == "echarts" else plot
+    for figure in _figures(chart, rng, drawer.HELD if held else drawer.FACES):
         try:
             plan = planned(figure)
         except Cramped as error:
@@ -235,18 +235,14 @@ def looks_like(text: str) -> bool:
 
 
 def score(predicted: str, truth: str) -> dict[str, float]:
-    """Edit distance of the two lines (0 is perfect), and F1 of the values with their labels (1 is perfect).
-
-    A value is right within NEAR of the truth, at its own label and series. What can't be read as a chart has none.
+    """Edit distance of the two lines in their one spelling (0 is perfect), and the AP of its values at SCRM's three
+    tolerances (1 is perfect); see `ocr2.metrics.scrm`. What can't be read as a chart has none.
     """
-    right, ours = _read(truth), _read(predicted)
-    if not (right and ours):
-        distance = edit_distance(str(ours or predicted), str(right or truth))
-        return {"edit_distance": distance, "values": float(predicted == truth)}
-    theirs = {(name, label): value for name, row in right.series.items() for label, value in row.items()}
-    found = {(name, label): value for name, row in ours.series.items() for label, value in row.items()}
-    hits = sum(key in theirs and abs(value - theirs[key]) <= NEAR * abs(theirs[key]) for key, value in found.items())
-    return {"edit_distance": edit_distance(str(ours), str(right)), "values": 2 * hits / (len(found) + len(theirs))}
+    distance = edit_distance(str(_read(predicted) or predicted), str(_read(truth) or truth))
+    right = scrm.parse(truth)
+    found = scrm.scores(predicted, right) if right else {}
+    aps = {name: found.get(name, float(predicted == truth)) for name in ("ap_strict", "ap_slight", "ap_high")}
+    return {"edit_distance": distance, **aps}
 
 
 def _read(text: str) -> Chart | None:

@@ -27,6 +27,7 @@ from ocr2.characters.document.spans import Math, Molecule, Text
 from ocr2.characters.table import plainmath
 from ocr2.errors import BadInput, RenderFailed
 from ocr2.metrics import edit_distance
+from ocr2.metrics.formatted import split
 from ocr2.renderers import chromium, mathpix, typst
 from ocr2.renderers.drawing import Drawing, readable
 from ocr2.renderers.tools import chosen, need
@@ -59,8 +60,9 @@ def compose(corpus: Corpus, rng: Random) -> str:
     return prose.compose(corpus, rng)
 
 
-def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
-    """The page; with `rng` in some typeface, in one column or two.
+def draw(source: str, rng: Random | None, backend: str = "", held: bool = False) -> Drawing:
+    """The page; with `rng` in some typeface, in one column or two; `held` in one that is never trained on, but for
+    bold Chinese.
 
     Raises BadInput for what is no Mathpix Markdown or has letters that no font here has, RenderFailed for what doesn't
     fit on one page or has a formula or table that can't be drawn, RendererMissing.
@@ -77,7 +79,7 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
         look = plain(chinese)
     else:
         italic = any(isinstance(span, Text) and span.italic for span in words)
-        look = varied(rng, chinese, italic, captions(blocks))
+        look = varied(rng, chinese, italic, captions(blocks), held)
     look = _covering(look, text)
     math, files = _formulas(blocks, words)
     others: dict[str, str | Picture] = {}
@@ -87,7 +89,7 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
     for block in blocks:
         if isinstance(block, Table):
             grid = table.parsed(block.source)
-            style = table.plain(grid) if rng is None else table.styled(grid, rng)
+            style = table.plain(grid) if rng is None else table.styled(grid, rng, held)
             bold = any("b" in piece.style for cell in grid.cells for piece in cell.content)
             faces = stressable(look.faces) if bold else look.faces
             shown = table.markup(grid, replace(style, faces=faces, size=10.0))
@@ -283,26 +285,8 @@ def looks_like(text: str) -> bool:
 def score(predicted: str, truth: str) -> dict[str, float]:
     """Edit distances over the longer's length (0 is perfect): of all, and of text, formulas and tables by themselves.
 
-    As GOT's evaluation of formatted text has them, formulas and tables are those in LaTeX; those that the truth hasn't
-    are left out.
+    Those that the truth hasn't are left out; how a page is split is told in `metrics.formatted`.
     """
-    found = {"edit_distance": edit_distance(predicted, truth)}
-    for name, part in (("text", _text), ("formula", _formula), ("table", _table)):
-        if wanted := part(truth):
-            found[f"{name}_edit_distance"] = edit_distance(part(predicted), wanted)
-    return found
-
-
-def _text(source: str) -> str:
-    """What is neither a formula nor a table."""
-    return " ".join(_TABLES.sub(" ", _MATH.sub(" ", source)).split())
-
-
-def _formula(source: str) -> str:
-    """Its formulas, one a line: those within lines, then the others."""
-    found = _MATH.findall(source)
-    return "\n".join(" ".join(part.split()) for kind in (0, 1) for part in (each[kind] for each in found) if part)
-
-
-def _table(source: str) -> str:
-    return "\n".join(" ".join((latex or html).split()) for latex, html in _TABLES.findall(source))
+    ours, theirs = split(predicted), split(truth)
+    parts = {f"{part}_edit_distance": edit_distance(ours[part], wanted) for part, wanted in theirs.items() if wanted}
+    return {"edit_distance": edit_distance(predicted, truth), **parts}

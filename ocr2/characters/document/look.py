@@ -80,14 +80,15 @@ _MODERN = (MODERN, MODERN_BOLD, replace(MODERN, italic=True), replace(MODERN_BOL
 
 
 @cache
-def families(italic: bool) -> tuple[tuple[Face, Face, Face, Face], ...]:
+def families(italic: bool, held: bool = False) -> tuple[tuple[Face, Face, Face, Face], ...]:
     """Of each family of Latin type its upright, bold, slanted and bold slanted face; those that have none left out.
+    They are those that are trained on, or those held back.
 
     A family without slanted faces has its upright ones instead, where those are not wanted.
     """
     found = []
     for kind in ("serif", "sans"):
-        some = typst.faces(kind)
+        some = typst.faces(kind, held)
         for family in dict.fromkeys(face.family for face in some):
             cuts = {(face.bold, face.italic): face for face in some if face.family == family}
             if italic and (False, True) not in cuts:
@@ -99,8 +100,8 @@ def families(italic: bool) -> tuple[tuple[Face, Face, Face, Face], ...]:
     return tuple(found)
 
 
-def _han(bold: bool) -> tuple[Face, ...]:
-    return tuple(face for face in typst.faces("han") if face.bold == bold and not face.family.endswith("TC"))
+def _han(bold: bool, held: bool = False) -> tuple[Face, ...]:
+    return tuple(face for face in typst.faces("han", held) if face.bold == bold and not face.family.endswith("TC"))
 
 
 @cache
@@ -115,7 +116,7 @@ def faced(look: Look, cuts: tuple[Face, Face, Face, Face], han: Face, heads: tup
     heavy = _han(True)[0]
     upright, bold, slanted, both = cuts
     head, head_han = heads or (bold, heavy)
-    mono = typst.faces("mono")[0]
+    mono = typst.faces("mono", upright.held)[0]
     spare = _spare()
     return replace(
         look,
@@ -150,8 +151,10 @@ def plain(chinese: bool) -> Look:
     return faced(look, _MODERN, serif)
 
 
-def varied(rng: Random, chinese: bool, italic: bool, figures: int) -> Look:
-    """Any look, of a page on which so many figures have captions."""
+def varied(rng: Random, chinese: bool, italic: bool, figures: int, held: bool = False) -> Look:
+    """Any look, of a page on which so many figures have captions; `held` in type that is never trained on, but for bold
+    Chinese, of which none is held back.
+    """
     width, height = rng.choice(PAGES[:2] if rng.random() < 0.6 else PAGES)
     columns = 2 if rng.random() < (0.2 if chinese else 0.35) else 1
     margin = (rng.uniform(0.06, 0.1 if columns == 2 else 0.15) * width, rng.uniform(0.05, 0.09) * height)
@@ -177,11 +180,11 @@ def varied(rng: Random, chinese: bool, italic: bool, figures: int) -> Look:
         ink=rng.choice(("#14365f", "#5a1020", "#24502c", "#333333")) if rng.random() < 0.12 else "#000000",
         pictures=tuple(picture(rng) for _ in range(figures)) if rng.random() < 0.7 else (),
     )
-    cuts = _MODERN if rng.random() < 0.3 else rng.choice(families(italic))
-    han = rng.choice(_han(False))
+    cuts = _MODERN if rng.random() < 0.3 and not held else rng.choice(families(italic, held))
+    han = rng.choice(_han(False, held))
     heads = None
     if rng.random() < 0.25:
-        heads = (rng.choice(families(False))[1], rng.choice(_han(True)))
+        heads = (rng.choice(families(False, held))[1], rng.choice(_han(True)))
     return faced(look, cuts, han, heads)
 
 

@@ -56,9 +56,9 @@ def marked(formula: str) -> str:
     return f"\\[ {formula} \\]"
 
 
-def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
+def draw(source: str, rng: Random | None, backend: str = "", held: bool = False) -> Drawing:
     """The formula in display style; with `rng` in some size, weight and colour, and by default now and then in mathra's
-    typeface, if it has all of it.
+    typeface, if it has all of it; no type of formulas is held back.
 
     Raises BadInput for an unknown backend or nothing to draw; RenderFailed for what the backend can't draw, in its
     words, or what would be too wide to read; RendererMissing.

@@ -122,8 +122,9 @@ def _check_pairs(plain: str) -> None:
         raise BadInput(f"a {open_[-1]} in the TikZ is never closed: balance its braces and brackets")
 
 
-def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
-    """The picture, at 1.6 pixels a point; with `rng` at another size, with other lines, arrows and type.
+def draw(source: str, rng: Random | None, backend: str = "", held: bool = False) -> Drawing:
+    """The picture, at 1.6 pixels a point; with `rng` at another size, with other lines, arrows and type, of
+    which none is held back.
 
     Raises BadInput for what is no TikZ, RenderFailed for what the tool can't draw or would leave out, RendererMissing.
     """

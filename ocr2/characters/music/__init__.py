@@ -25,7 +25,8 @@ from ocr2.characters.music.kern import checked
 from ocr2.characters.music.melodies import invented
 from ocr2.characters.music.scores import Score, written
 from ocr2.errors import BadInput, RenderFailed
-from ocr2.metrics import edit_distance, levenshtein
+from ocr2.metrics import edit_distance
+from ocr2.metrics.kern import counts
 from ocr2.renderers import kern as verovio
 from ocr2.renderers.apart import apart
 from ocr2.renderers.drawing import Drawing, readable
@@ -33,7 +34,6 @@ from ocr2.renderers.fonts import covered, faces
 from ocr2.renderers.tools import chosen, need
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from random import Random
 
     from ocr2.characters import Corpus
@@ -98,19 +98,20 @@ def _printable(corpus: Corpus, rng: Random, language: Literal["en", "zh"], count
         return ""
     kept = re.sub(r"[^A-Za-z0-9 ',.&-]" if language == "en" else r"[^一-鿿]", "", words)
     if language == "zh":
-        kept = "".join(char for char in kept if all(covered(face)[ord(char)] for face in faces("han")))
+        kept = "".join(char for char in kept if all(covered(face)[ord(char)] for face in faces("han", corpus.held)))
     return " ".join(kept.split()).strip("',.&- ")[:40].strip()
 
 
-def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
-    """The music in one system, or in several where it is long; with `rng` as some publisher prints it.
+def draw(source: str, rng: Random | None, backend: str = "", held: bool = False) -> Drawing:
+    """The music in one system, or in several where it is long; with `rng` as some publisher prints it, and
+    `held` with a title in type that is never trained on.
 
     Raises BadInput for a source with wrong columns or tokens, RenderFailed, RendererMissing.
     """
     tool = need(chosen(backend, BACKENDS))
     music = checked(readable(source.lstrip("\ufeff")))
     engraving = _engraving(rng, 8.0 if rng is None else rng.uniform(5.5, 10.0))
-    headings = _headings(source, rng, engraving.space)
+    headings = _headings(source, rng, engraving.space, held and rng is not None)
     svg, width, height = apart("ocr2.renderers.kern:drawn", music, engraving, headings)
     scale = min(1.0, SIDE / width)
     if scale * engraving.space < LEAST_SPACE:
@@ -158,7 +159,7 @@ def _engraving(rng: Random | None, space: float) -> verovio.Engraving:
     return verovio.Engraving(font, space, options=tuple((name, round(value, 3)) for name, value in options.items()))
 
 
-def _headings(source: str, rng: Random | None, space: float) -> tuple[verovio.Heading, ...]:
+def _headings(source: str, rng: Random | None, space: float, held: bool) -> tuple[verovio.Heading, ...]:
     """The title, in the middle, and the author, to the right, as the source has them. Raises BadInput for a script that
     no face has.
     """
@@ -169,16 +170,16 @@ def _headings(source: str, rng: Random | None, space: float) -> tuple[verovio.He
     small = max(11, round(size * (0.7 if rng is None else rng.uniform(0.55, 0.8))))
     found = []
     if told.get("OTL"):
-        found.append(verovio.Heading(told["OTL"], _face(told["OTL"], rng), size, "centred"))
+        found.append(verovio.Heading(told["OTL"], _face(told["OTL"], rng, held), size, "centred"))
     if told.get("COM"):
-        found.append(verovio.Heading(told["COM"], _face(told["COM"], rng), small, "right"))
+        found.append(verovio.Heading(told["COM"], _face(told["COM"], rng, held), small, "right"))
     return tuple(found)
 
 
-def _face(text: str, rng: Random | None) -> Face:
+def _face(text: str, rng: Random | None, held: bool) -> Face:
     """One that has all of the text. Raises BadInput where none has."""
-    latin = faces("serif") if rng is None or rng.random() < 0.7 else faces("sans")
-    for some in (latin, faces("serif"), faces("han")):
+    latin = faces("serif" if rng is None or rng.random() < 0.7 else "sans", held)
+    for some in (latin, faces("serif", held), faces("han", held)):
         able = [face for face in some if _plain_cut(face) and _has(face, text)]
         if able:
             return able[0] if rng is None else rng.choice(able)
@@ -201,30 +202,15 @@ def looks_like(text: str) -> bool:
 
 
 def score(predicted: str, truth: str) -> dict[str, float]:
-    """Edit distance over the longer's length; edits of characters, of tokens and of lines over the truth's count of
-    them (0 is perfect): CER, SER and LER as music readers tell them. Titles count as the rest does.
+    """Edit distance over the longer's length; edits of characters, of symbols and of lines over the truth's count of
+    them (0 is perfect): GrandStaff's CER, SER and LER. Titles count as the rest does; blank lines, and blanks where a
+    line ends, don't.
     """
     one, other = _plain(predicted), _plain(truth)
-    return {
-        "edit_distance": edit_distance(one, other),
-        "character_error": _rate(one, other),
-        "symbol_error": _rate(_symbols(one), _symbols(other)),
-        "line_error": _rate(one.split("\n"), other.split("\n")),
-    }
+    errors = {name: found.rate for name, found in counts(one, other).items()}
+    return {"edit_distance": edit_distance(one, other), **errors}
 
 
 def _plain(text: str) -> str:
     """With one kind of line ends, and no blanks at theirs."""
     return "\n".join(line.rstrip() for line in text.strip().splitlines() if line.strip())
-
-
-def _symbols(text: str) -> list[str]:
-    """Its tokens, one for each note of a chord, and the ends of its lines."""
-    return [symbol for line in text.split("\n") for symbol in [*re.split(r"[\t ]", line), "\n"]]
-
-
-def _rate(predicted: Sequence[str], truth: Sequence[str]) -> float:
-    """Edits over the truth's length, of symbols each of which is a string."""
-    codes = {symbol: chr(n) for n, symbol in enumerate(dict.fromkeys([*predicted, *truth]))}
-    one, other = ("".join(codes[symbol] for symbol in some) for some in (predicted, truth))
-    return levenshtein(one, other) / max(1, len(truth))

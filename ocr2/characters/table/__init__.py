@@ -73,9 +73,9 @@ def compose(corpus: Corpus, rng: Random, notation: Notation = "latex") -> str:
             return _WRITERS[notation](table)
 
 
-def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
+def draw(source: str, rng: Random | None, backend: str = "", held: bool = False) -> Drawing:
     """The table: plainly as LaTeX draws it; with `rng` in some face, size and colours, by default painted by ourselves
-    where Typst's own type and its formulas aren't needed.
+    where Typst's own type and its formulas aren't needed; `held` in a face that is never trained on.
 
     Raises BadInput for what is no table, or has characters that no font has, RenderFailed, RendererMissing.
     """
@@ -88,7 +88,7 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
         content = latex.page(body, preamble, "pdflatex" if name == "pdflatex" else "xelatex")
         return Drawing(content, "pdf", version, _scale(content, pixels / 10))
     if rng is None or len(source) > MOST_PAINTED:
-        style, margin = (plain(table), 4.0) if rng is None else (styled(table, rng), 4.0)
+        style, margin = (plain(table), 4.0) if rng is None else (styled(table, rng, held), 4.0)
         page = _page(table, style, margin)
         content = typst.pdf(page)
         scale = _scale(content, pixels / style.size)
@@ -96,7 +96,7 @@ def draw(source: str, rng: Random | None, backend: str = "") -> Drawing:
             page = _page(table, replace(style, rule=FINEST / scale), margin)
             content = typst.pdf(page)
         return Drawing(content, "pdf", version, scale, partial(typst.svg, page))
-    style, margin = styled(table, rng), rng.uniform(3, 8)
+    style, margin = styled(table, rng, held), rng.uniform(3, 8)
     if not backend and paintable(table, style):
         image = painted(table, style, margin * pixels / style.size, (round(pixels), SMALLEST), LARGEST)
         return Drawing(image, "pixels", f"fonts {need('fonts').version}")
@@ -173,16 +173,16 @@ def score(predicted: str, truth: str) -> dict[str, float]:
     total = len(ours) + len(theirs)
     both = grids[0] is not None and grids[1] is not None
     same = grids[0] is not None and grids[1] is not None and grids[0].structure == grids[1].structure
-    pages = [
+    one, two = (
         webtable.html(each) if each else _SECTION.sub("", raw)
         for each, raw in zip(grids, (predicted, truth), strict=True)
-    ]
+    )
     return {
         "edit_distance": edit_distance(*texts),
         "cells": 2 * _common(ours, theirs) / total if total else float(both),
         "structure": float(same),
-        "teds": teds(*pages),
-        "teds_structure": teds(*pages, structure=True),
+        "teds": teds(one, two),
+        "teds_structure": teds(one, two, structure=True),
     }
 
 

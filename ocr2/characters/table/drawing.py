@@ -74,13 +74,13 @@ def _is_chinese(table: Grid) -> bool:
     return any(HAN.search(piece.text) for cell in table.cells for piece in cell.content)
 
 
-def styled(table: Grid, rng: Random) -> Style:
-    """Any style in which all of the table can be read."""
+def styled(table: Grid, rng: Random, held: bool = False) -> Style:
+    """Any style in which all of the table can be read; `held` in a face that is never trained on."""
     kinds: tuple[Kind, ...] = ("serif", "serif", "sans", "mono", "hand")
     number = rng.choices(range(5), (35, 28, 27, 6, 4))[0]
-    han = rng.choice([face for face in typst.faces("han") if not face.bold])
-    upright = [face for face in typst.faces(kinds[number]) if not face.bold and not face.italic]
-    first = rng.choice(upright) if number else MODERN
+    han = rng.choice([face for face in typst.faces("han", held) if not face.bold])
+    upright = [face for face in typst.faces(kinds[number], held) if not face.bold and not face.italic]
+    first = rng.choice(upright) if number or held else MODERN
     return Style(
         (first, han, *spare()),
         10.0,
