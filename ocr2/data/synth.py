@@ -77,7 +77,8 @@ class Synth:
         drawn = drawing.pixels()
         sheet = self.papers.sheet(rng) if self.papers and rng.random() < 0.5 else None
         strength = wear(self.strength, rng)
-        image, _ = aged(placed(drawn, rng), rng, strength, smallest=type_size(drawn), texture=sheet)
+        size = type_size(drawn) if strength else 0  # of the drawing alone: that is less to look at
+        image, _ = aged(placed(drawn, rng), rng, strength, smallest=size, texture=sheet)
         told = origin(
             self.kind,
             self.seed,

@@ -1,7 +1,7 @@
 """A grid of text, painted: several times as fast as Typst sets it, and as it would look there.
 
-What only Typst can is left to it: formulas, slanted type, lines that are broken, and all but the commonest characters
-of TeX's typeface, of which Matplotlib ships TeX's own cut with those.
+What only Typst can is left to it: formulas, slanted type, lines that are broken; and letters with accents in TeX's own
+type, of which Matplotlib ships a cut without them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ PITCH = 1.2
 """From one base line of a cell to the next, in sizes."""
 _COMPUTER = Face("Computer Modern", "serif", "matplotlib", "mpl-data/fonts/ttf/cmr10.ttf", "BaKoMa")
 _COMPUTER_BOLD = Face("Computer Modern", "serif", "matplotlib", "mpl-data/fonts/ttf/cmb10.ttf", "BaKoMa", bold=True)
+_TIMES = next(face for face in fonts.FACES if face.family == "STIX")
 _COMPUTER_HAS = frozenset(ascii_letters + digits + " !#$%&()*+,-./:;=?@[]")
 """What it shows as what it is: TeX's cuts have other characters where Unicode has < or |."""
 
@@ -60,8 +61,8 @@ def paintable(table: Grid, style: Style) -> bool:
     pieces = [piece for cell in table.cells for piece in cell.content]
     if any(piece.math or "i" in piece.style for piece in pieces) or any(longest(cell) > LONG for cell in table.cells):
         return False
-    faces = {_face(char, style.faces) for piece in pieces for char in piece.text if char != "\n"}
-    return MODERN not in faces
+    faces, letters = _faces(style.faces), set("".join(piece.text for piece in pieces)) - {"\n"}
+    return all(faces[char] != MODERN for char in letters)
 
 
 def painted(table: Grid, style: Style, margin: float, sizes: tuple[int, int], largest: int) -> Pixels:
@@ -83,8 +84,8 @@ class _Board:
 
     def __init__(self, table: Grid, style: Style, size: int, margin: float) -> None:
         self.table, self.style, self.size, self.scale = table, style, size, size / style.size
-        self.beside = style.beside * self.scale
-        self.lines = [_lines(cell.content, style.faces, size) for cell in table.cells]
+        self.beside, faces = style.beside * self.scale, _faces(style.faces)
+        self.lines = [_lines(cell.content, faces, size) for cell in table.cells]
         wide = [max(map(_width, lines), default=0.0) + 2 * self.beside for lines in self.lines]
         high = [_height(len(lines), size) + 2 * style.above * self.scale for lines in self.lines]
         across, down = Doubled.across(table), Doubled.down(table)
@@ -211,27 +212,44 @@ def _height(lines: int, size: int) -> float:
     return ((lines - 1) * PITCH + RISE) * size if lines else 0.0
 
 
-def _lines(content: Content, faces: tuple[Face, ...], size: int) -> list[_Line]:
+def _lines(content: Content, faces: _Faces, size: int) -> list[_Line]:
     """What stands in a cell, measured."""
     lines: list[_Line] = [[]] if content else []
     for piece in content:
         for number, text in enumerate(piece.text.split("\n")):
             if number:
                 lines.append([])
-            for face, letters in groupby(text, lambda char: _face(char, faces)):
+            for face, letters in groupby(text, faces.__getitem__):
                 cut, swollen = _cut(face, "b" in piece.style)
                 font, part = _font(cut, size), "".join(letters)
                 lines[-1].append(_Run(part, font, font.getlength(part), swollen * size, "u" in piece.style))
     return lines
 
 
-@lru_cache(maxsize=4096)
-def _face(char: str, faces: tuple[Face, ...]) -> Face:
-    """The first that has the character; what is as wide as a Chinese one is set in Chinese type."""
-    wide = "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uffef"
-    if char in _COMPUTER_HAS and faces[0] == MODERN:
-        return _COMPUTER
-    return next(face for face in faces if (face.kind == "han" or not wide) and typst.covered(face)[ord(char)])
+class _Faces(dict[str, Face]):
+    """Which face each character is set in: the first of a style's that has it."""
+
+    def __init__(self, faces: tuple[Face, ...]) -> None:
+        super().__init__()
+        self.faces = faces
+
+    def __missing__(self, char: str) -> Face:
+        faces = self.faces
+        if faces[0] == MODERN and char in _COMPUTER_HAS:
+            faces = (_COMPUTER,)
+        elif faces[0] == MODERN and not char.isalpha():  # a sign that is much the same in any type
+            faces = (_TIMES, *faces[1:])
+        wide = "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uffef"  # as a Chinese character, and set so
+        found = next(face for face in faces if (face.kind == "han" or not wide) and _has(face, char))
+        self[char] = found
+        return found
+
+
+def _has(face: Face, char: str) -> bool:
+    return face == _COMPUTER or bool(typst.covered(face)[ord(char)])
+
+
+_faces = lru_cache(maxsize=64)(_Faces)
 
 
 @lru_cache(maxsize=256)
