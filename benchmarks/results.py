@@ -9,7 +9,6 @@ it, the section is printed. Outcomes of one benchmark share a table where no cel
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from itertools import groupby
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr2.errors import BadInput, OcrError
+from ocr2.evaluate.folders import parsed, text_of
 from ocr2.evaluate.outcome import table_of
 from ocr2.evaluate.tables import markdown
 from ocr2.files import whole
@@ -24,7 +24,7 @@ from ocr2.files import whole
 if TYPE_CHECKING:
     from ocr2.evaluate.benchmark import Table
 
-READER = "reader"
+READER = "Reader"
 """The column of who has read."""
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 NEEDED = {"benchmark": str, "title": str, "model": str, "mode": str, "date": str, "machine": dict, "versions": dict}
@@ -32,12 +32,7 @@ NEEDED = {"benchmark": str, "title": str, "model": str, "mode": str, "date": str
 
 def loaded(path: Path) -> dict:
     """An outcome, with its tables as tables. Raises BadInput."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(f"{path} can't be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path} is no JSON: {error}") from error
+    record = parsed(text_of(path), str(path))
     wrong = [key for key, kind in NEEDED.items() if not isinstance(record, dict) or type(record.get(key)) is not kind]
     if wrong or not isinstance(record.get("tables"), list):
         raise BadInput(f"{path} is no outcome, for it has no {(wrong or ['tables'])[0]}: expected what --json wrote")

@@ -208,3 +208,11 @@ def test_what_can_not_be_drawn_is_said_in_a_line(
     code, err = draw(capfd, "source", *args)
     assert code == 2 and words in err.splitlines()[-1] and "Traceback" not in err
     assert {path.name for path in tmp_path.iterdir()} <= {"source"}
+
+
+def test_a_closed_standard_output_is_said_in_a_line():
+    command = f"exec {sys.executable} -m ocr2 draw - --kind text -o - >&-"
+    done = subprocess.run(command, shell=True, input="Some words", capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ocr2: standard output is closed")
+    assert len(done.stderr.splitlines()) == 1

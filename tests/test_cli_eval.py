@@ -90,6 +90,25 @@ def test_predictions(ocr2: Command, data: Path, tmp_path: Path) -> None:
     assert "1 of 5 samples have an empty answer." in told
     again = ocr2("eval", "jsonl", "--data", data, "--predictions", out)
     assert (again.status, again.out.decode().splitlines()[:6]) == (1, told.splitlines()[:6])
+    shown = ocr2("eval", "jsonl", "--data", data, "--json", out, "--resume")
+    assert (shown.status, shown.out.decode()) == (1, told)
+
+
+def test_what_was_read_several_times_counts_each_time(ocr2: Command, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "nougat").mkdir()
+    for name, said in (("line-0", TITLE), ("line-1_repeat1", TITLE), ("line-1_repeat2", ""), ("line-1_repeat10", "")):
+        (tmp_path / "nougat" / f"{name}.md").write_text(said)
+    out = tmp_path / "out.json"
+    asked = ("eval", "jsonl", "--data", data, "--tasks", "line")
+    ran = ocr2(*asked, "--predictions", tmp_path / "nougat", "--json", out)
+    assert (ran.status, row(ran, "line")[:2]) == (0, ["4", "0.500"])
+    assert [sample["id"].partition("_")[2] for sample in loaded(out)["samples"]] == [
+        "",
+        "repeat1",
+        "repeat2",
+        "repeat10",
+    ]
+    assert row(ocr2(*asked, "--predictions", out), "line")[:2] == ["4", "0.500"]
 
 
 def test_an_earlier_run_is_scored_again(ocr2: Command, data: Path, tmp_path: Path) -> None:
@@ -143,11 +162,11 @@ def test_what_was_begun_otherwise_does_not_go_on(ocr2: Command, data: Path, tmp_
 
 
 def test_a_broken_outcome_is_told(ocr2: Command, data: Path, tmp_path: Path) -> None:
-    for text, said in [("{", "can't be read as JSON"), ("{}", "no outcome of a run"), ('{"tables": [1]}', "a table")]:
+    for text, said in [("{", "is no JSON"), ("{}", "no outcome"), ('{"tables": [1], "samples": []}', "a table")]:
         (tmp_path / "out.json").write_text(text)
         ran = ocr2("eval", "jsonl", "--data", data, "--json", tmp_path / "out.json", "--resume")
         assert (ran.status, ran.out) == (2, b"")
-        assert said in ran.err[-1]
+        assert said in ran.err[-1] and "leave --resume out to write it anew" in ran.err[-1]
 
 
 def test_some_and_all_images_are_gone(ocr2: Command, data: Path, tmp_path: Path) -> None:
@@ -172,6 +191,7 @@ def test_some_and_all_images_are_gone(ocr2: Command, data: Path, tmp_path: Path)
         (["jsonl"], "jsonl is read from a folder: give it with --data DIR; it is "),
         (["fox"], "fox is read from a folder: give it with --data DIR; it is from https://"),
         (["jsonl", "--data", "nowhere"], "nowhere"),
+        (["fox", "--json", "a.out", "--report", "a.out"], "a.out can't be both --json and --report: give each a file"),
         (["jsonl", "--data", "DATA", "--tasks", "lines"], "no task lines: expected line, word, formula"),
         (["jsonl", "--data", "DATA", "--predictions", "nowhere"], "nowhere doesn't exist: expected a folder"),
         (["jsonl", "--data", "DATA", "--predictions", "DATA"], "DATA has no predictions: expected a file for each"),

@@ -118,5 +118,5 @@ def test_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
         GRANDSTAFF.items(tmp_path)
     put(tmp_path, "test.txt", [f"{NAMES[0]}.krn"])
     (tmp_path / "grandstaff_dataset" / f"{NAMES[0]}.krn").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(BadInput, match=r"m-0-3\.krn is no text in UTF-8"):
+    with pytest.raises(BadInput, match=r"m-0-3\.krn is no UTF-8"):
         GRANDSTAFF.items(tmp_path)

@@ -136,6 +136,7 @@ def test_broken_labels_of_words_are_named(folder: Path, line: str, said: str) ->
         ('[{"transcription": "a"}]', "points None"),
         ('[{"transcription": 7, "points": [[0, 0], [1, 0], [1, 1], [0, 1]]}]', "has no text"),
         ('[{"transcription": "a", "points": [[0, 0], [1, 0], [1, NaN], [0, 1]]}]', "points"),
+        (json.dumps([{"transcription": "a", "points": [[n, n * n] for n in range(502)]}]), "an outline of 502 points"),
         ("[{", "no JSON"),
         ("Hello", "no JSON"),
     ],

@@ -176,7 +176,7 @@ def test_a_browser_runs_that_script_and_no_other(tmp_path: Path, broken: bool) -
 
 
 def test_the_worst_come_first_and_only_so_many() -> None:
-    rights = [0.5, 0.9, None, 0.1, 1.0, float("nan"), 7.0]
+    rights = [0.5, 0.9, None, 0.1, 1.0, 0.0, 1.0]
     scored = [sample(f"s{n}", right) for n, right in enumerate(rights)]
     scored.append(Scored(scored[4].item, Answer("", error="lost"), {"right": 1.0}, "lost"))
     names = Read(written(scored)).all("h3")

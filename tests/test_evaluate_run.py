@@ -238,6 +238,14 @@ def test_a_measure_that_fails_costs_its_sample_alone(text: str, said: str) -> No
     assert (lost.scores, lost.error) == ({}, said)
 
 
+def test_an_answer_that_is_far_too_long_is_wholly_wrong() -> None:
+    lines = (Line("", None, 1.0),) * 5001
+    for answer, size in (Answer("a" * 100_001), "100,001 characters"), (Answer("a", lines), "5,001 lines"):
+        lost = scored(Marks(), item("1"), answer, "corrected")
+        assert lost.scores == {} and lost.error.startswith(f"not scored: an answer of {size}: expected up to ")
+    assert not scored(Marks(), item("1", "a" * 30_000), Answer("a" * 120_000), "corrected").error
+
+
 def test_a_measure_that_is_missing_ends_the_run_before_any_is_read() -> None:
     items = [item("1"), item("2", truth="missing"), item("3", truth="missing", task="b")]
     check(Marks(), items[:2], "corrected")  # of each task the first one
@@ -332,13 +340,14 @@ def test_footnotes_tell_what_changed_a_number() -> None:
         "Of the tasks only a, b.",
         "Of each task only the first 3.",
         "2 predictions are for no sample.",
-        "1 of 6 samples can't be asked of this reader and count as empty texts; the first is 2: without box.",
+        "1 of 6 samples can't be asked of this reader and count as empty texts, but where that is so of a whole task; "
+        "the first is 2: without box.",
         "1 of 6 samples have no prediction and count as empty texts; the first is 3: none.",
         "1 of 6 samples could not be scored and count as wholly wrong; "
         'the first is 4: KeyError: "a thing\\nthat isn\'t there".',
         "2 of 6 samples have an empty answer.",
         "1 of 6 samples have an answer that ran in a loop or out of length, and was cut.",
-        "1 of 6 samples are left out, as the published script leaves them out.",
+        "1 of 6 samples are left out.",
         "1 of 6 samples ask for formatted text, or for a closer look, and were read as plain text.",
         "Reading took 2.00 seconds a sample and 2.00 of processor time.",
     ]

@@ -32,6 +32,9 @@ def of(scores: dict[str, float] | None, error: str = "") -> Scored:
         ([of({"f1": 1.0}), of(None), of(None, "not read")], "f1", 1.0),  # left out, as published
         ([of({"f1": 0.5}, "not read")], "f1", 0.5),  # scored as an empty text
         ([of(None), of({})], "f1", None),
+        ([of({"f1": 1.0}), of({"bleu": 0.5}, "not read")], "f1", 1.0),  # not read, and has no such part
+        ([of({"f1": 1.0}), of({}, "crashed")], "bleu", None),  # no measure of theirs
+        ([of({}, "crashed"), of(None)], "f1", 0.0),
         ([], "f1", None),
     ],
 )

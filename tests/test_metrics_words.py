@@ -241,5 +241,5 @@ def test_what_is_missing_is_told() -> None:
         "    except MetricMissing as error: print(error)"
     )
     first, second = run(code).splitlines()
-    assert first == "METEOR needs nltk: pip install 'ocr2[eval]'"
-    assert second == "words of Chinese texts need jieba: pip install 'ocr2[eval]'"
+    assert first == "nltk isn't installed: pip install 'ocr2[eval]'"
+    assert second == "jieba isn't installed: pip install 'ocr2[eval]'"

@@ -55,7 +55,7 @@ def test_a_reader_in_the_title_becomes_a_column(tmp_path: Path) -> None:
     two = outcome(tmp_path / "2.json", "ppocr", table("Text, ppocr", "kind edit", "line 0.3", notes=notes))
     told = run(one, two).stdout
     assert (
-        "**Text**\n\n| kind | reader | edit |\n|---|---|---:|\n| line | nano | 0.10 |\n| line | ppocr | 0.30 |" in told
+        "**Text**\n\n| kind | Reader | edit |\n|---|---|---:|\n| line | nano | 0.10 |\n| line | ppocr | 0.30 |" in told
     )
     assert told.count("A rule.") == 1
     assert "- nano: Mine.\n- ppocr: Mine.\n" in told

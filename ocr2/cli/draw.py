@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import os
-import sys
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ import click
 from PIL import Image
 
 from ocr2.characters import CHARACTERS, kind_of
+from ocr2.cli.stdout import put
 from ocr2.errors import BadInput, BadOutput
 from ocr2.files import standard_input, whole
 from ocr2.renderers import mathpix
@@ -89,7 +88,7 @@ def draw(
         drawing = CHARACTERS[kind].draw(text, None if seed is None else Random(f"draw/{seed}"), backend)
         drawing = drawing.scaled(scale) if scale else drawing
         content = _drawn(drawing, form, strength, scale, seed, text)
-    _put(content, out)
+    _write(content, out)
 
 
 def _text(source: str) -> str:
@@ -134,17 +133,10 @@ def _shown(picture: bytes, kind: str, text: str) -> bytes:
     return f"<!DOCTYPE html>\n<html><head>{head}</head>\n<body>{body}</body></html>\n".encode()
 
 
-def _put(content: bytes, out: str) -> None:
+def _write(content: bytes, out: str) -> None:
     """Writes the file, whole or not at all. Raises BadOutput."""
-    if out != "-":
-        with whole(out) as file:
-            file.write(content)
+    if out == "-":
+        put(content)
         return
-    try:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise  # click ends the run, without a word
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes the rest to
-        raise BadOutput(f"standard output can't be written ({error.strerror}): make room, or give -o FILE") from error
+    with whole(out) as file:
+        file.write(content)

@@ -16,9 +16,11 @@ import click
 from tqdm import tqdm
 
 from ocr2.cli.read import weights
+from ocr2.cli.stdout import put
 from ocr2.errors import BadInput, BadOutput, BadPrompt
 from ocr2.evaluate import report as reports
 from ocr2.evaluate.benchmarks import BENCHMARKS, benchmark
+from ocr2.evaluate.folders import parsed, text_of
 from ocr2.evaluate.outcome import Run, table_of
 from ocr2.evaluate.peers import PEERS, Predictions
 from ocr2.evaluate.run import Answers, answered, check, chosen, plainly, resumed, scored
@@ -73,12 +75,13 @@ def eval(name: str, out: Path | None, report: Path | None, resume: bool, **asked
     """
     if resume and (not out or asked["predictions"]):
         raise BadOutput("--resume goes on with a file: say which with --json OUT.json, and read with --model")
+    if out and report and Path(place(out)) == Path(place(report)):
+        raise BadOutput(f"{out} can't be both --json and --report: give each a file of its own")
     for path in filter(None, (out, report)):
         _check_place(path)
     try:
         if resume and out and out.is_file() and not Answers.path_for(out).exists():
-            _show_again(out)
-            lost = [False]
+            lost = _show_again(out)
         else:
             lost = _evaluate(name, out, report, resume, asked)
     except KeyboardInterrupt:
@@ -93,17 +96,19 @@ def _check_place(path: Path) -> None:
         raise BadOutput(f"{path} can't be written: expected a folder that exists and is writable")
 
 
-def _show_again(out: Path) -> None:
-    """The tables of a run that is whole."""
+def _show_again(out: Path) -> list[bool]:
+    """The tables of a run that is whole, on standard output; whether each of its samples was lost."""
     click.echo(f"ocr2: {out} is whole already: left as it is; leave --resume out to read anew", err=True)
     try:
-        record = jsons.loads(out.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{out} can't be read as JSON ({error}): leave --resume out to write it anew") from error
-    tables = record.get("tables") if isinstance(record, dict) else None
-    if not isinstance(tables, list):
-        raise BadInput(f"{out} is no outcome of a run: leave --resume out to write it anew")
-    _show(table_of(table, str(out)) for table in tables)
+        record = parsed(text_of(out), str(out))
+        tables, samples = (record.get(key) if isinstance(record, dict) else None for key in ("tables", "samples"))
+        if not isinstance(tables, list) or not isinstance(samples, list):
+            raise BadInput(f"{out} is no outcome of a run")
+        found = [table_of(table, str(out)) for table in tables]
+    except BadInput as error:
+        raise BadInput(f"{error}; or leave --resume out to write it anew") from error
+    _show(found)
+    return [isinstance(sample, dict) and bool(sample.get("error")) for sample in samples]
 
 
 def _evaluate(name: str, out: Path | None, report: Path | None, resume: bool, asked: dict[str, Any]) -> list[bool]:
@@ -120,6 +125,7 @@ def _evaluate(name: str, out: Path | None, report: Path | None, resume: bool, as
     if report:
         reports.write(StringIO(), marks, [], [], "")  # what it needs is missed now, not after hours of reading
     source = _Given(name, asked) if asked["predictions"] else _Model(name, out, resume, asked)
+    items = source.items(items)
     done = _followed(marks, items, source.answers(items), mode)
     options = {key: asked[key] for key in ("threads", "precision", "device", "limit") if asked[key]}
     options |= {"tasks": tasks} if tasks else {}
@@ -141,7 +147,7 @@ def _evaluate(name: str, out: Path | None, report: Path | None, resume: bool, as
 
 
 def _show(tables: Iterable[Table]) -> None:
-    click.echo("\n\n".join(map(text, tables)).encode(errors="replace").decode())
+    put(("\n\n".join(map(text, tables)) + "\n").encode(errors="replace"))
 
 
 def _followed(
@@ -172,6 +178,10 @@ class _Model:
         data = str(Path(asked["data"]).resolve()) if asked["data"] else ""
         self.run = {"benchmark": benchmark, "data": data, "model": name, **weights(name), **options}
         self.run["ocr2"] = metadata.version("ocr2")
+
+    def items(self, items: list[Item]) -> list[Item]:
+        """What it answers: each once."""
+        return items
 
     def answers(self, items: Iterable[Item]) -> Iterator[tuple[Item, Answer]]:
         """As they come; by way of a journal where they are to be written down."""
@@ -205,6 +215,10 @@ class _Given:
         if given := [f"--{key}" for key in ("model", "precision", "device") if asked[key]]:
             raise BadPrompt(f"--predictions reads nothing: leave {' and '.join(given)} out")
         self.predictions = Predictions(asked["predictions"], benchmark)
+
+    def items(self, items: list[Item]) -> list[Item]:
+        """What they answer: each as often as it was read."""
+        return self.predictions.repeated(items)
 
     def answers(self, items: Iterable[Item]) -> Iterator[tuple[Item, Answer]]:
         """In the items' order."""

@@ -17,6 +17,7 @@ import click
 from tqdm import tqdm
 
 from ocr2 import files
+from ocr2.cli.stdout import put
 from ocr2.errors import BadOutput, BadPrompt, OcrError
 from ocr2.journal import Journal, Key
 from ocr2.outputs import FORMATS
@@ -157,16 +158,7 @@ class _Run:
         if first is None:
             return
         for chunk in FORMATS[self.to](chain([first], results)):
-            try:
-                sys.stdout.buffer.write(chunk)
-                sys.stdout.buffer.flush()
-            except BrokenPipeError:
-                raise  # click ends the run, without a word
-            except OSError as error:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes the rest to
-                raise BadOutput(
-                    f"standard output can't be written ({error.strerror}): make room, or write elsewhere with -o FILE"
-                ) from error
+            put(chunk)
 
     def write(self, sources: list[str | Path], target: Path, *, resume: bool) -> bool:
         """All pages of the sources as one file, by way of a journal; False where an earlier run wrote it whole."""

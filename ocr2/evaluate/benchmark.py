@@ -67,7 +67,7 @@ class Scored:
     item: Item
     answer: Answer
     scores: dict[str, float] | None
-    """By the measure's name; None where the published script leaves the sample out."""
+    """By the measure's name; {} where the measure failed, None where the sample doesn't count."""
     error: str = ""
     """Why it lost all it could: the reader's error, or the score's; "" where it was read and scored."""
 
@@ -105,7 +105,9 @@ class Benchmark(Protocol):
         """Its items, from a folder in the published layout. Raises BadInput that names the file that is missing."""
 
     def score(self, item: Item, answer: Answer, mode: Mode) -> dict[str, float] | None:
-        """How good an answer is, by each measure; None where the published script leaves such a sample out."""
+        """How good an answer is, by each measure of what the sample has; None where it doesn't count, as the published
+        script leaves it out, or there is nothing to read.
+        """
 
     def worth(self, scores: dict[str, float]) -> float:
         """One figure of a sample's scores, 0 (all is lost) to 1 (all is right): what a report sorts by."""

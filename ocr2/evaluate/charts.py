@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from ocr2.errors import BadInput
 from ocr2.evaluate.benchmark import Item
-from ocr2.evaluate.folders import Folder, entries, ids, opened, picture, sound
+from ocr2.evaluate.folders import Folder, entries, ids, is_there, opened, picture, sound
 from ocr2.evaluate.published import CHARTQA, PLOTQA, Published, means
 from ocr2.metrics import scrm
 from ocr2.types import Prompt
@@ -55,7 +56,7 @@ class Charts:
         """The folder of images: the one that has the first."""
         name = sound(first.value("images"), f"{first.where}, 'images'")
         for images in self.images:
-            if (at.path / images / name).is_file():
+            if is_there(at.path / images / name):
                 return at.path / images
         raise at.missing(f"image {name} in {', '.join(self.images)}")
 
@@ -72,14 +73,14 @@ class Charts:
 
     def worth(self, scores: dict[str, float]) -> float:
         """The mean of AP at the three tolerances."""
-        return sum(scores.get(f"ap_{each}", 0.0) for each in scrm.TOLERANCES) / len(scrm.TOLERANCES)
+        return fmean(scores[f"ap_{each}"] for each in scrm.TOLERANCES)
 
     def tables(self, scored: Sequence[Scored], name: str, mode: Mode) -> list[Table]:
         """The half of GOT's table 5 that is about this set, and the reader's other measures."""
         reached = means(scored)
-        told = ["AP is OneChart's structure accuracy × AP: an answer that is no chart is like none"]
+        told = ["AP is OneChart's structure accuracy × AP: an answer that is no chart is like none."]
         if mode == "published":
-            told.append("counted as the released script does: a label may be a part of the other, K and M are lost")
+            told.append("Counted as the released script does: a label may be a part of the other, K and M are lost.")
         table = self.published.beside(name, reached, told)
         others = Published(f"{self.title}: other measures", self.published.tasks, _OTHERS, ())
         return [table, others.beside(name, reached)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Entry:
-    """One object of a JSON list."""
+    """One object of a JSON list, or of JSON lines."""
 
     fields: dict[str, Any]
     where: str
@@ -79,14 +80,44 @@ class Entry:
         return sound(self.value(name), f"{self.where}, {name!r}")
 
 
-def entries(path: Path) -> list[Entry]:
-    """The objects of a file that is a JSON list of them. Raises BadInput."""
+def text_of(path: Path) -> str:
+    """What stands in a file, without a byte order mark. Raises BadInput."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BadInput(f"{path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is no UTF-8 (byte {error.start}): save it as UTF-8") from error
+
+
+def lines_of(path: Path) -> list[tuple[str, str]]:
+    """The lines of a file that aren't empty, each with its place, for errors. Raises BadInput where there is none."""
+    lines = text_of(path).split("\n")
+    found = [(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not found:
+        raise BadInput(f"{path} is empty: copy it again")
+    return found
+
+
+def parsed(text: str, where: str) -> Any:
+    """What JSON says. Raises BadInput."""
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path} is no JSON ({error!s:.100}): copy it again") from error
+        raise BadInput(f"{where} is no JSON ({error!s:.100}): copy it again") from error
+
+
+def entry(line: str, where: str) -> Entry:
+    """The object that a line of JSON is. Raises BadInput."""
+    found = parsed(line, where)
+    if not isinstance(found, dict):
+        raise BadInput(f"{where} is {found!r:.60}: expected an object, {{…}}")
+    return Entry(found, where)
+
+
+def entries(path: Path) -> list[Entry]:
+    """The objects of a file that is a JSON list of them. Raises BadInput."""
+    found = parsed(text_of(path), str(path))
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise BadInput(f"{path} is no list of objects: expected [{{…}}, {{…}}, …]")
     if not found:
@@ -108,22 +139,27 @@ def picture(root: Path, name: object, where: str) -> Path:
     if not told or parts.is_absolute() or ".." in parts.parts or "\0" in told:
         raise BadInput(f"{where}: {told!r:.200} is no place in {root}: expected the name of a file in there")
     path = root.joinpath(*parts.parts)
-    if not path.is_file():
+    if not is_there(path):
         raise BadInput(f"{where}: {path} isn't there: expected the image")
     return path
 
 
-def opened(*paths: Path) -> Callable[[], Sequence[Page]]:
-    """What opens the first page of each file, when it is called; that raises BadInput."""
-    return lambda: [_first(path) for path in paths]
-
-
-def _first(path: Path) -> Page:
-    found = files.pages(path)
+def is_there(path: Path) -> bool:
+    """Whether it is a file; what is too long for a name isn't."""
     try:
-        return next(found)
-    finally:
-        found.close()
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def opened(path: Path, number: int = 1) -> Callable[[], Sequence[Page]]:
+    """What opens that page of a file, when it is called; that raises BadInput."""
+
+    def pages() -> Sequence[Page]:
+        with closing(files.pages(path, select=str(number))) as found:
+            return [next(found)]
+
+    return pages
 
 
 def ids(names: Iterable[str]) -> Iterator[str]:

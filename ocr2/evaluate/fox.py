@@ -111,7 +111,7 @@ class Fox:
         if "edit_distance" in scores:
             return 1 - scores["edit_distance"]
         last = ("accuracy", "rouge_l", "meteor_wordnet", "meteor")
-        return next((scores[measure] for measure in last if measure in scores), 0.0)
+        return next(scores[measure] for measure in last if measure in scores)
 
     def tables(self, scored: Sequence[Scored], name: str, mode: Mode) -> list[Table]:
         """GOT's tables 1 and 4 and Fox's others, each if there are samples for it."""

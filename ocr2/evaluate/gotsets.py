@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ocr2.characters import kind_of
 from ocr2.evaluate import published
 from ocr2.evaluate.benchmark import Item
-from ocr2.evaluate.folders import Folder, entries, ids, opened, picture, sound
+from ocr2.evaluate.folders import Folder, entries, ids, is_there, opened, picture, sound
 from ocr2.evaluate.fox import conversation
 from ocr2.evaluate.published import means, notes
 from ocr2.files import natural
@@ -59,11 +59,11 @@ class Scene:
 
     def worth(self, scores: dict[str, float]) -> float:
         """What is left of 1 after the edit distance."""
-        return 1 - scores.get("edit_distance", 1.0)
+        return 1 - scores["edit_distance"]
 
     def tables(self, scored: Sequence[Scored], name: str, mode: Mode) -> list[Table]:
         """GOT's table 2."""
-        told = f"the paper's numbers are of 400 pictures, half of them Chinese; these are of {len(scored):,}"
+        told = f"The paper's numbers are of 400 pictures, half of them Chinese; these are of {len(scored):,}."
         return [published.SCENE.beside(name, means(scored), [told, *notes(scored, mode)])]
 
 
@@ -97,7 +97,7 @@ class Formatted:
 
     def worth(self, scores: dict[str, float]) -> float:
         """What is left of 1 after the edit distance of the whole page."""
-        return 1 - scores.get("edit_distance", 1.0)
+        return 1 - scores["edit_distance"]
 
     def tables(self, scored: Sequence[Scored], name: str, mode: Mode) -> list[Table]:
         """GOT's table 3, and text without formulas and tables, which it doesn't have."""
@@ -107,7 +107,7 @@ class Formatted:
         def reached(task: str, measure: str) -> float | None:
             return found("pages", f"{parts[task]}{measure}") if task in parts else found(task, measure)
 
-        told = ["formulas and tables are of the pages that have any; the paper's, of those where both sides have any"]
+        told = ["Formulas and tables are of the pages that have any; the paper's, of those where both sides have any."]
         return [
             published.FORMATTED.beside(name, reached, [*(told if mode == "corrected" else []), *notes(scored, mode)])
         ]
@@ -136,6 +136,6 @@ def _root(at: Folder, path: Path, first: Entry) -> Path:
     name = sound(first.value("image"), f"{first.where}, 'image'")
     below = sorted((each for each in at.path.iterdir() if each.is_dir()), key=lambda each: each.name != path.stem)
     for root in (at.path, *below):
-        if (root / name).is_file():
+        if is_there(root / name):
             return root
     raise at.missing(f"image {name}, which {path.name} names, nor has a folder in it")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ocr2.errors import BadInput
 from ocr2.evaluate.benchmark import Item, Table
-from ocr2.evaluate.folders import Folder, ids, opened, sound
+from ocr2.evaluate.folders import Folder, ids, is_there, lines_of, opened, sound, text_of
 from ocr2.metrics.kern import Edits, counts, rates
 from ocr2.types import Prompt
 
@@ -75,19 +75,17 @@ class GrandStaff:
     def _found(self, at: Folder, listed: Path) -> Iterator[tuple[str, Path, Path]]:
         """Name, kern and image of what is listed and there."""
         ending, lost = "_distorted.jpg" if self.camera else ".jpg", 0
-        for number, line in enumerate(_read(listed).split("\n"), 1):
-            if not line.strip():
-                continue
+        for line, where in lines_of(listed):
             path = PurePosixPath(line.strip())
             if path.is_absolute() or ".." in path.parts:
-                raise BadInput(f"{listed}, line {number}: {line!r:.200} is no path in {at.path}")
+                raise BadInput(f"{where}: {line!r:.200} is no path in {at.path}")
             name = str(path.with_suffix("")).removeprefix(f"{_DATA}/")
             for root in (at.path, at.path / _DATA, listed.parent.parent):
                 kern = next(
-                    (each for each in (root / f"{name}.krn", root / f"{name}{path.suffix}") if each.is_file()), None
+                    (each for each in (root / f"{name}.krn", root / f"{name}{path.suffix}") if is_there(each)), None
                 )
                 image = root / f"{name}{ending}"
-                if kern and image.is_file():
+                if kern and is_there(image):
                     yield name, kern, image
                     break
             else:
@@ -110,15 +108,15 @@ class GrandStaff:
 
     def worth(self, scores: dict[str, float]) -> float:
         """What is left of 1 after the symbol error rate."""
-        return max(0.0, 1 - scores.get("symbol_error", 1.0))
+        return max(0.0, 1 - scores["symbol_error"])
 
     def tables(self, scored: Sequence[Scored], name: str, mode: Mode) -> list[Table]:
         """CER, SER and LER of the whole test set, in per cent."""
         whole = rates(_counted(each) for each in scored)
         row = (name, *(100 * whole[measure] if measure in whole else None for measure in _RATES))
-        told = ["all edits over all lengths: long systems weigh more, and it can be more than 100"]
+        told = ["All edits over all lengths: long systems weigh more, and it can be more than 100."]
         if mode == "published":
-            told.append("transcripts are compared as they are: numbers of bars in them are errors")
+            told.append("Transcripts are compared as they are: numbers of bars in them are errors.")
         columns = ("Method", *_RATES.values())
         return [Table(self.title, columns, (row,), tuple(told), digits=1)]
 
@@ -134,16 +132,7 @@ def spelled(kern: str) -> str:
 
 
 def _truth(path: Path) -> str:
-    return spelled(sound(_read(path), str(path)))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BadInput(f"{path} is no text in UTF-8: copy it again") from error
+    return spelled(sound(text_of(path), str(path)))
 
 
 def _edits(measure: str) -> str:
@@ -156,7 +145,7 @@ def _length(measure: str) -> str:
 
 def _counted(each: Scored) -> dict[str, Edits]:
     """The sample's edits; an empty transcript's, where it couldn't be scored."""
-    scores = each.scores or {}
-    if not all(_length(measure) in scores for measure in _RATES):
+    scores = each.scores
+    if not scores:
         return counts("", each.item.truth)
     return {measure: Edits(int(scores[_edits(measure)]), int(scores[_length(measure)])) for measure in _RATES}

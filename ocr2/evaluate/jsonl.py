@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,16 +17,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ocr2 import files
 from ocr2.characters import CHARACTERS
 from ocr2.characters.alike import compared
-from ocr2.data.labels import lines
 from ocr2.errors import BadInput
 from ocr2.evaluate.benchmark import Item, Table
-from ocr2.evaluate.folders import Entry, opened, picture
-from ocr2.evaluate.tables import mean
+from ocr2.evaluate.folders import Entry, entry, lines_of, opened, picture
+from ocr2.evaluate.published import means
 from ocr2.metrics import edit_distance, plain, scrm, word_f1
 from ocr2.types import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ocr2.evaluate.benchmark import Answer, Mode, Scored
@@ -42,36 +40,36 @@ KINDS: dict[str, str] = {
 }
 """What kind of character each kind of picture is."""
 MEASURES: dict[str, dict[str, str]] = {
-    "text": {"edit_distance": "edit distance ↓", "word_f1": "word F1", "exact": "exact"},
+    "text": {"edit_distance": "Edit ↓", "word_f1": "Word F1", "exact": "Exact"},
     "document": {
-        "edit_distance": "edit distance ↓",
-        "text_edit_distance": "text ↓",
-        "formula_edit_distance": "formulas ↓",
-        "table_edit_distance": "tables ↓",
+        "edit_distance": "Edit ↓",
+        "text_edit_distance": "Text ↓",
+        "formula_edit_distance": "Formulas ↓",
+        "table_edit_distance": "Tables ↓",
     },
-    "formula": {"edit_distance": "edit distance ↓", "exact": "exact", "likeness": "likeness"},
+    "formula": {"edit_distance": "Edit ↓", "exact": "Exact", "likeness": "Likeness"},
     "table": {
-        "edit_distance": "edit distance ↓",
+        "edit_distance": "Edit ↓",
         "teds": "TEDS",
         "teds_structure": "TEDS-S",
-        "cells": "cells F1",
+        "cells": "Cells F1",
     },
     "chart": {
         "ap_strict": "AP strict",
         "ap_slight": "AP slight",
         "ap_high": "AP high",
         "em": "EM",
-        "structure": "is a chart",
-        "answered": "answers there",
+        "structure": "Is a chart",
+        "answered": "Answers there",
     },
-    "molecule": {"exact": "exact", "tanimoto": "Tanimoto", "edit_distance": "edit distance ↓"},
+    "molecule": {"exact": "Exact", "tanimoto": "Tanimoto", "edit_distance": "Edit ↓"},
     "music": {
-        "edit_distance": "edit distance ↓",
+        "edit_distance": "Edit ↓",
         "character_error": "CER ↓",
         "symbol_error": "SER ↓",
         "line_error": "LER ↓",
     },
-    "geometry": {"edit_distance": "edit distance ↓", "exact": "exact", "likeness": "likeness"},
+    "geometry": {"edit_distance": "Edit ↓", "exact": "Exact", "likeness": "Likeness"},
 }
 """What is printed of each kind of character, and what it is called there."""
 _LIKENESS = (
@@ -111,8 +109,8 @@ class Jsonl:
     def items(self, folder: Path) -> Iterator[Item]:
         """The pictures of a *.jsonl file, or of the one in a folder. Raises BadInput, which names the file and line."""
         path, seen = _file(folder), dict[str, str]()
-        for where, record in _records(path):
-            item = _item(Entry(record, where), path.parent)
+        for line, where in lines_of(path):
+            item = _item(entry(line, where), path.parent)
             if item.id in seen:
                 raise BadInput(f"{where}: the id {item.id!r} is also that of {seen[item.id]}: give each its own")
             seen[item.id] = where
@@ -162,28 +160,21 @@ def worth(scores: dict[str, float]) -> float:
     for name in ("likeness", "teds", "ap_slight", "tanimoto", "answered"):
         if name in scores:
             return scores[name]
-    return max(0.0, 1 - scores.get("symbol_error", scores.get("edit_distance", 1.0)))
+    return max(0.0, 1 - scores["symbol_error" if "symbol_error" in scores else "edit_distance"])
 
 
-def by_kind(scored: Iterable[Scored], name: str) -> list[Table]:
+def by_kind(scored: Sequence[Scored], name: str) -> list[Table]:
     """For each kind of character a table, with a row for each task and a column for each measure that any has."""
     parts: dict[str, dict[str, list[Scored]]] = {}
     for each in scored:
         parts.setdefault(each.item.kind, {}).setdefault(each.item.task, []).append(each)
-    found = []
+    found, reached = [], means(scored)
     for kind, tasks in sorted(parts.items(), key=lambda part: list(MEASURES).index(part[0])):
-        means = {task: {one: mean_of(some, one) for one in MEASURES[kind]} for task, some in tasks.items()}
-        shown = [one for one in MEASURES[kind] if any(row[one] is not None for row in means.values())]
-        rows = tuple((task, len(tasks[task]), *(row[one] for one in shown)) for task, row in means.items())
-        columns = ("kind", "samples", *(MEASURES[kind][one] for one in shown))
+        shown = [one for one in MEASURES[kind] if any(reached(task, one) is not None for task in tasks)]
+        rows = tuple((task, len(some), *(reached(task, one) for one in shown)) for task, some in tasks.items())
+        columns = ("Kind", "Samples", *(MEASURES[kind][one] for one in shown))
         found.append(Table(f"{kind.capitalize()}, {name}", columns, rows, tuple(filter(None, [NOTES.get(kind)]))))
     return found
-
-
-def mean_of(scored: Sequence[Scored], measure: str) -> float | None:
-    """The mean of a measure that these samples have, or may have, as none of them could be scored; else None."""
-    scores = [each.scores for each in scored if each.scores]
-    return mean(scored, measure) if not scores or any(measure in each for each in scores) else None
 
 
 def _file(folder: Path) -> Path:
@@ -195,25 +186,6 @@ def _file(folder: Path) -> Path:
         have = f"has {', '.join(path.name for path in found)}: give one of them" if found else "has no *.jsonl"
         raise BadInput(f"{folder} {have}: expected {EXPECTED}")
     return found[0]
-
-
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of the file, each with its place. Raises BadInput."""
-    try:
-        spans, content = list(lines(path)), path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path} can't be read ({error.strerror}): expected {EXPECTED}") from error
-    for start, end, number in spans:
-        where = f"{path}, line {number}"
-        try:
-            record = json.loads(content[start:end])
-        except (ValueError, RecursionError) as error:
-            raise BadInput(f"{where} is no JSON ({error!s:.80}): expected {EXPECTED}") from error
-        if not isinstance(record, dict):
-            raise BadInput(f"{where} is no object: expected {EXPECTED}")
-        yield where, record
-    if not spans:
-        raise BadInput(f"{path} is empty: expected {EXPECTED}")
 
 
 def _item(entry: Entry, root: Path) -> Item:

@@ -19,6 +19,8 @@ from ocr2.renderers import mathpix
 
 ACROSS, ALONG = 0.1, 0.5
 """How much farther up or down, and left or right, a sign may be from the one drawn before it, in em."""
+MOST_DRAWN = 300
+"""Formulas of a transcript, the first ones, that are drawn."""
 _MARKS = ((r"\(", r"\)"), (r"\[", r"\]"), ("$$", "$$"), ("$", "$"))
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\S")
 _MOVE = re.compile(r"(translate|scale)\(\s*(-?[\d.]+)(?:[\s,]+(-?[\d.]+))?\s*\)")
@@ -55,12 +57,14 @@ def stands(formula: str, text: str, dollars: bool = True) -> bool:
     found = formulas(text, dollars)
     if formula in found:
         return True
-    found = sorted(dict.fromkeys(found), key=lambda other: -fuzz.ratio(other, formula))
+    found = [*dict.fromkeys(found)]
+    drawn = set(found[:MOST_DRAWN])
+    found.sort(key=lambda other: -fuzz.ratio(other, formula))
     wanted = _tokens(formula)
     if wanted and any(_within(wanted, _tokens(other)) for other in found):
         return True
     signs = _signs(formula)
-    return bool(signs) and any(_drawn_within(signs, _signs(other)) for other in found)
+    return bool(signs) and any(_drawn_within(signs, _signs(other)) for other in found if other in drawn)
 
 
 @lru_cache(maxsize=4096)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocr2 import files
 from ocr2.errors import BadInput
 from ocr2.evaluate import olmtests
 from ocr2.evaluate.benchmark import Item, Table
-from ocr2.evaluate.folders import Folder, picture
+from ocr2.evaluate.folders import Folder, lines_of, opened, picture
 from ocr2.evaluate.omniblocks import latex_tables
-from ocr2.renderers.tools import need
+from ocr2.metrics import need
+from ocr2.renderers import tools
 from ocr2.types import Prompt
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from ocr2.evaluate.benchmark import Answer, Cell, Mode, Scored
     from ocr2.evaluate.olmtests import Test
-    from ocr2.types import Page
 
 BASELINE = "baseline"
 """What the tests are called that every PDF has, which no file lists."""
@@ -70,14 +69,12 @@ class OlmOcrBench:
 
     title: str = "olmOCR-bench: facts of PDF pages (J. Poznanski et al., 2025)"
     source: str = "https://huggingface.co/datasets/allenai/olmOCR-bench (ODC-BY)"
-    repeats: int = 1
-    """How many times each page is read: a test passes if it does more than half of the times."""
 
     def items(self, folder: Path) -> Iterable[Item]:
-        """A page each, and again for each repeat: "arxiv_math__2503.04_pg1_repeat1", as predictions are called, but for
-        the slash. Raises BadInput, MetricMissing, RendererMissing.
+        """A page each: "arxiv_math__2503.04_pg1", as predictions are called, but for the slash and the "_repeat1" of
+        each time that it was read. Raises BadInput, MetricMissing, RendererMissing.
         """
-        olmtests.needed()
+        need("rapidfuzz", "fuzzysearch")
         root = Folder(folder, "*.jsonl and pdfs/", self.source).within("bench_data")
         lists = sorted(root.path.glob("*.jsonl"))
         if not lists:
@@ -90,7 +87,7 @@ class OlmOcrBench:
                     picture(pdfs, test.pdf, where)
                 pages.setdefault((test.pdf, test.page), []).append((path.stem, test))
         if any(test.type == "math" for told in pages.values() for _, test in told):
-            need("mathpix")
+            tools.need("mathpix")
         for pdf in sorted({pdf for pdf, _ in pages} - {pdf for (pdf, _), told in pages.items() if _has_baseline(told)}):
             test = olmtests.Baseline(pdf=pdf, page=1, id=f"{pdf}_baseline", type=BASELINE)
             pages.setdefault((pdf, 1), []).append((BASELINE, test))
@@ -102,17 +99,16 @@ class OlmOcrBench:
             raise BadInput(f"{pdfs} has two PDFs whose names differ in / and __ alone: rename one")
         for (pdf, page), told in pages.items():
             truth = "\n".join(test.fact for _, test in told)
-            for repeat in range(1, self.repeats + 1):
-                yield Item(
-                    f"{stems[pdf]}_pg{page}_repeat{repeat}",
-                    _Opener(pdfs / pdf, page),
-                    truth,
-                    "document",
-                    told[0][0],
-                    Prompt(format=True),
-                    "en",
-                    tuple(told),
-                )
+            yield Item(
+                f"{stems[pdf]}_pg{page}",
+                opened(pdfs / pdf, page),
+                truth,
+                "document",
+                told[0][0],
+                Prompt(format=True),
+                "en",
+                tuple(told),
+            )
 
     def score(self, item: Item, answer: Answer, mode: Mode) -> dict[str, float]:
         r"""Whether each test passes, by its file and id. None passes on a page that wasn't read.
@@ -127,16 +123,14 @@ class OlmOcrBench:
 
     def worth(self, scores: dict[str, float]) -> float:
         """How many of the tests pass."""
-        return fmean(scores.values()) if scores else 0.0
+        return fmean(scores.values())
 
     def tables(self, scored: Sequence[Scored], name: str, mode: Mode) -> list[Table]:
         """Percentages of tests that pass, by file, beside published ones; and by type."""
         passed = _passed(scored)
-        groups = {each: [value for (file, _, _), value in passed.items() if file == each] for each in FILES}
-        groups |= {file: [] for file, _, _ in passed if file not in FILES}
+        groups: dict[str, list[float]] = {file: [] for file in FILES}
         for (file, _, _), value in passed.items():
-            if file not in FILES:
-                groups[file].append(value)
+            groups.setdefault(file, []).append(value)
         own: list[Cell] = [100 * fmean(values) if values else None for values in groups.values()]
         rows: list[tuple[Cell, ...]] = []
         more: tuple[Cell, ...] = (None,) * (len(groups) - len(FILES))
@@ -155,38 +149,17 @@ OLMOCR_BENCH = OlmOcrBench()
 
 def _tests(path: Path) -> Iterator[tuple[str, Test]]:
     """The tests of a file, with where they are. Raises BadInput."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} can't be read: {error}") from error
-    taken: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            where = f"{path}, line {number}"
-            test = olmtests.parsed(line, where)
-            if test.id in taken:
-                raise BadInput(f"{where} has the id {test.id!r}, as line {taken[test.id]} has: expected one test each")
-            taken[test.id] = number
-            yield where, test
+    taken: dict[str, str] = {}
+    for line, where in lines_of(path):
+        test = olmtests.parsed(line, where)
+        if test.id in taken:
+            raise BadInput(f"{where} has the id {test.id!r}, as {taken[test.id]} has: expected one test each")
+        taken[test.id] = where
+        yield where, test
 
 
 def _has_baseline(told: list[tuple[str, Test]]) -> bool:
     return any(test.type == BASELINE for _, test in told)
-
-
-@dataclass(frozen=True)
-class _Opener:
-    """Draws a page of a PDF when it is called."""
-
-    path: Path
-    page: int
-
-    def __call__(self) -> Sequence[Page]:
-        found = files.pages(self.path, select=str(self.page))
-        try:
-            return [next(found)]
-        finally:
-            found.close()
 
 
 def as_markdown(text: str) -> str:
@@ -201,7 +174,7 @@ def _key(name: str, test: Test) -> str:
 
 
 def _passed(scored: Sequence[Scored]) -> dict[tuple[str, str, str], float]:
-    """By file, type and id: 1 for a test that passes on more than half of the repeats, else 0."""
+    """By file, type and id: 1 for a test that passes on more than half of the times that its page was read, else 0."""
     found: dict[tuple[str, str, str], list[float]] = {}
     for each in scored:
         for name, test in each.item.more:
@@ -225,20 +198,19 @@ def interval(groups: Sequence[Sequence[float]]) -> tuple[float | None, float]:
 
 def _by_type(passed: dict[tuple[str, str, str], float], name: str) -> Table:
     types: dict[str, list[float]] = {}
-    for (_, kind, _), value in sorted(passed.items()):
+    for (_, kind, _), value in passed.items():
         types.setdefault(kind, []).append(value)
-    rows = tuple((kind, str(len(values)), 100 * fmean(values)) for kind, values in sorted(types.items()))
+    rows = tuple((kind, len(values), 100 * fmean(values)) for kind, values in sorted(types.items()))
     return Table("olmOCR-bench, by type of test", ("Type", "Tests", name), rows, digits=1)
 
 
 def _notes(scored: Sequence[Scored], passed: dict[tuple[str, str, str], float], mode: Mode) -> tuple[str, ...]:
-    notes = [
-        f"{len(passed)} tests of {len({each.item.pages for each in scored})} pages; overall is the mean of the files'."
-    ]
+    pages = {(test.pdf, test.page) for each in scored for _, test in each.item.more}
+    notes = [f"{len(passed)} tests of {len(pages)} pages; overall is the mean of the files'."]
     if any(kind == "math" for _, kind, _ in passed):
         notes.append("Formulas are compared by normal form, or as MathJax draws them, not KaTeX.")
     if mode == "corrected":
         notes.append("LaTeX tables were made HTML, and LaTeX headings Markdown, before the tests.")
-    if lost := sum(bool(each.error or each.answer.error) for each in scored):
-        notes.append(f"{lost} of {len(scored)} transcripts are missing or failed: none of their tests passes.")
+    if any(each.error for each in scored):
+        notes.append("Of what wasn't read no test passes, not even of what should be absent.")
     return tuple(notes)

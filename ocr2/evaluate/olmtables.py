@@ -6,6 +6,7 @@ table.texts[1, 1], table.up(1, 1), table.headings((1, 1), table.up)     # "55.8"
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html.parser import HTMLParser
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 Place = tuple[int, int]
 """A row and a column."""
 
-MOST_SPAN, MOST_SLOTS, DEEPEST = 1000, 500_000, 200
-"""Rows or columns of a cell, slots of a table, and tags in tags: what is larger or deeper is no table."""
+MOST_SPAN, MOST_SLOTS, DEEPEST = 1000, 100_000, 200
+"""Rows or columns of a cell, slots of all tables, and tags in tags: what is larger or deeper is no table."""
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
+_COMMENT = re.compile(r"<!--(?:.*?-->|.*)|<[!?][^<>]*>", re.DOTALL)
+_STRAY = re.compile(r"<(?!/?[A-Za-z][^<>]*>)")
+"""What begins no tag: Python's parser looks for the end of each of them."""
 
 
 @dataclass(frozen=True)
@@ -55,28 +59,28 @@ class Grid:
     def up(self, row: int, column: int) -> set[Place]:
         """The nearest cells above a cell, one of each of its columns."""
         columns = range(column, column + self._cells[row, column].right)
-        return self._first((row, column), ([(above, each) for above in range(row - 1, -1, -1)] for each in columns))
+        return self._first((row, column), (((above, each) for above in range(row - 1, -1, -1)) for each in columns))
 
     def down(self, row: int, column: int) -> set[Place]:
         """The nearest cells below."""
         cell = self._cells[row, column]
         below = range(row + cell.down, self._height)
         columns = range(column, column + cell.right)
-        return self._first((row, column), ([(under, each) for under in below] for each in columns))
+        return self._first((row, column), (((under, each) for under in below) for each in columns))
 
     def left(self, row: int, column: int) -> set[Place]:
         """The nearest cells on the left, one of each of its rows."""
         rows = range(row, row + self._cells[row, column].down)
-        return self._first((row, column), ([(each, before) for before in range(column - 1, -1, -1)] for each in rows))
+        return self._first((row, column), (((each, before) for before in range(column - 1, -1, -1)) for each in rows))
 
     def right(self, row: int, column: int) -> set[Place]:
         """The nearest cells on the right."""
         cell = self._cells[row, column]
         after = range(column + cell.right, self._width)
         rows = range(row, row + cell.down)
-        return self._first((row, column), ([(each, behind) for behind in after] for each in rows))
+        return self._first((row, column), (((each, behind) for behind in after) for each in rows))
 
-    def _first(self, own: Place, ways: Iterator[list[Place]]) -> set[Place]:
+    def _first(self, own: Place, ways: Iterator[Iterator[Place]]) -> set[Place]:
         met = (next((self._owners[slot] for slot in way if self._owners.get(slot, own) != own), None) for way in ways)
         return {place for place in met if place}
 
@@ -98,7 +102,7 @@ def _slots(place: Place, cell: Cell) -> Iterator[Place]:
             yield place[0] + down, place[1] + right
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def tables(text: str, markdown: bool = True) -> tuple[Grid, ...]:
     """The tables of a transcript: those in Markdown, if they count, then those in HTML."""
     return tuple(Grid(rows) for rows in [*(_markdown(text) if markdown else ()), *_html(text)])
@@ -133,11 +137,14 @@ def _piped(line: str) -> list[str]:
 def _html(text: str) -> Iterator[list[list[Cell]]]:
     """The rows of each `<table>`, those of tables in it among them."""
     reader = _Html()
-    reader.feed(text)
+    reader.feed(_STRAY.sub("&lt;", _COMMENT.sub("", text)))
     reader.close()
+    slots = 0
     for rows in reader.tables:
         told = [[cell.cell(len(rows) - number) for cell in row.cells] for number, row in enumerate(rows)]
-        if 0 < sum(cell.down * cell.right for cells in told for cell in cells) <= MOST_SLOTS:
+        count = sum(cell.down * cell.right for cells in told for cell in cells)
+        if 0 < count <= MOST_SLOTS - slots:
+            slots += count
             yield told
 
 

@@ -8,15 +8,16 @@ They run as in the benchmark's `tests.py`, whose fields these are; rapidfuzz and
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from ocr2.errors import BadInput, MetricMissing
+from ocr2.errors import BadInput
 from ocr2.evaluate import olmmath, olmtables
+from ocr2.evaluate.folders import entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,23 +35,14 @@ _UNWANTED = re.compile(
 _RAISED = dict(zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True))
 _AROUND = 200
 """Characters before and after a footnote's mark in which its text is looked for."""
+MOST_ALIKE = 200
+"""Cells of a table's transcript that are taken for the one that is asked about, at most."""
 _FORMATS = {
     "heading": (r"(?m)^#{1,6}\s+(.+?)$",),
     "bold": (r"(?s)\*\*(.*?)\*\*", r"(?s)__(.*?)__"),
     "italic": (r"(?s)(?<!\*)\*(?!\*)(.*?)(?<!\*)\*(?!\*)", r"(?s)(?<!_)_(?!_)(.*?)(?<!_)_(?!_)"),
 }
 _TAGS = {"heading": ("h[1-6]",), "bold": ("b", "strong"), "italic": ("i", "em")}
-
-
-def needed() -> None:
-    """Raises MetricMissing where rapidfuzz or fuzzysearch isn't installed."""
-    try:
-        import fuzzysearch  # type: ignore[import-untyped]  # noqa: F401
-        import rapidfuzz  # noqa: F401
-    except ImportError as error:
-        raise MetricMissing(
-            f"{error.name}, which olmOCR-bench is defined by, is missing: pip install 'ocr2[eval]'"
-        ) from error
 
 
 @lru_cache(maxsize=256)
@@ -149,14 +141,35 @@ class Order(Test):
         return "max_diffs of more than half of a text" if self.max_diffs > min(map(len, texts)) // 2 else ""
 
     def _failure(self, text: str) -> str:
-        from fuzzysearch import find_near_matches
-
         found = []
         for wanted in (plain(self.before), plain(self.after)):
-            found.append([match.start for match in find_near_matches(wanted, plain(text), max_l_dist=self.max_diffs)])
+            found.append(near(wanted, plain(text), self.max_diffs))
             if not found[-1]:
                 return f"{wanted[:40]!r} is not there"
-        return "" if min(found[0]) < max(found[1]) else f"{self.before[:40]!r} is not before {self.after[:40]!r}"
+        return "" if found[0][0] < found[1][-1] else f"{self.before[:40]!r} is not before {self.after[:40]!r}"
+
+
+def near(wanted: str, text: str, most: int) -> list[int]:
+    """Where the wanted text begins in another, but for so many edits, from the first place on.
+
+    As by fuzzysearch's `find_near_matches`: of places that overlap, the nearest counts, or of those the longest. That
+    compares all of them with each other, which takes long where a transcript repeats itself.
+    """
+    from fuzzysearch.levenshtein import find_near_matches_levenshtein  # type: ignore[import-untyped]
+
+    if not most:
+        return [place for place in (text.find(wanted), text.rfind(wanted)) if place >= 0]
+    found: list[int] = []
+    best, end = (0, 0, 0), 0
+    for match in sorted(find_near_matches_levenshtein(wanted, text, most), key=lambda each: each.start):
+        rank = match.dist, match.start - match.end, match.start
+        if not found or match.start >= end:
+            best = rank
+            found.append(match.start)
+        elif rank < best:
+            best, found[-1] = rank, match.start
+        end = max(end, match.end)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,8 +197,8 @@ class Format(Test):
         for pattern in _FORMATS[self.format]:
             yield from re.findall(pattern, text)
         for tag in _TAGS[self.format]:
-            last = text.lower().rfind(f"</{tag[0]}" if tag[1:2] == "[" else f"</{tag}>")
-            yield from re.findall(rf"(?is)<{tag}[^>]{{0,300}}>(.*?)</{tag}>", text[: last + len("</strong>")])
+            last = max((end.end() for end in re.finditer(rf"(?i)</{tag}>", text)), default=0)  # no search beyond it
+            yield from re.findall(rf"(?is)<{tag}[^>]{{0,300}}>(.*?)</{tag}>", text[:last])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,13 +218,12 @@ class Table(Test):
         wanted = plain(self.cell)
         found = olmtables.tables(text, not self.ignore_markdown_tables)
         reasons = []
-        for grid in found:
-            for place, told in grid.texts.items():
-                if self._same(wanted, told):
-                    reason = self._misplaced(grid, place)
-                    if not reason:
-                        return ""
-                    reasons.append(reason)
+        alike = ((grid, place) for grid in found for place, told in grid.texts.items() if self._same(wanted, told))
+        for grid, place in islice(alike, MOST_ALIKE):
+            reason = self._misplaced(grid, place)
+            if not reason:
+                return ""
+            reasons.append(reason)
         return "; ".join(reasons) or (f"no cell {wanted[:40]!r}" if found else "no table")
 
     def _misplaced(self, grid: olmtables.Grid, place: olmtables.Place) -> str:
@@ -340,12 +352,7 @@ TYPES: dict[str, type[Test]] = {
 
 def parsed(line: str, where: str) -> Test:
     """The test that a line of JSON is. Raises BadInput, which says where it is, for one that is none."""
-    try:
-        told = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{where} is no JSON ({error!s:.100}): copy the file again") from error
-    if not isinstance(told, dict):
-        raise BadInput(f'{where} is {told!r:.60}: expected {{"pdf", "page", "id", "type", …}}')
+    told = entry(line, where).fields
     kind = TYPES.get(str(told.get("type")))
     if not kind:
         raise BadInput(f"{where}: the type {told.get('type')!r:.60} is unknown: expected {', '.join(TYPES)}")

@@ -36,7 +36,7 @@ _LATEX = re.compile(r"\\(begin|end)\{(table\*?|tabular[*xy]?)\}")
 _HTML = re.compile(r"<(/?)(table)\b[^>]*>", re.I)
 _MARKS = {"$$": "$$", r"\[": r"\]", "$": "$", r"\(": r"\)"}
 _OPENS = re.compile(r"\$\$|\\\[|\$|\\\(")
-_ARRAY = re.compile(r"\\begin\{array\}\{([^{}]*)\}(.*)\\end\{array\}", re.S)
+_ARRAY = re.compile(r"\\begin\{array\}\{([^{}]*)\}")
 
 _LETTERS = {name: char for char, name in reversed(UNICODE.items()) if char.isalpha() and len(name) > 1}
 _COMMAND = re.compile(r"\\([A-Za-z]+|.)")
@@ -52,7 +52,8 @@ _SILENT = re.compile(
     r"|\\[!,;:]|\\[{}]|(?<!\\)&|~|\s|\\(?:begin|end)\{[^{}]*\}|\\hspace\*?\{[^{}]*\}|\\phantom\{[^{}]*\}"
     r"|\{[lcr| ]+\}"
 )
-_GROUP = re.compile(r"\{([A-Za-z0-9.+\-]*)\}")
+_GROUPED = re.compile(r"([A-Za-z0-9.+\-]+)|.", re.S)
+"""What needs no braces, and any other sign."""
 
 _ANY_TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)([^<>]*)>")
 _SPAN = re.compile(r"""\b(colspan|rowspan)\s*=\s*["']?(\d+)""", re.I)
@@ -148,10 +149,11 @@ def formulas(text: str) -> list[tuple[int, int, str]]:
 
 def rows(formula: str) -> list[str]:
     """The formula, or each row of one that is an array of one column: scripts and models set those either way."""
-    array = _ARRAY.search(formula)
-    if not array or not re.fullmatch("[lcr]", re.sub(r"[\s|]|[@!]\{[^}]*\}", "", array[1])):
+    array, end = _ARRAY.search(formula), formula.rfind(r"\end{array}")
+    if not array or end < array.end() or not re.fullmatch("[lcr]", re.sub(r"[\s|]|[@!]\{[^}]*\}", "", array[1])):
         return [formula]
-    return [f"\\[{line.strip()}\\]" for line in array[2].split(r"\\") if line.strip()] or [formula]
+    inner = formula[array.end() : end]
+    return [f"\\[{line.strip()}\\]" for line in inner.split(r"\\") if line.strip()] or [formula]
 
 
 def _markdown_tables(text: str) -> Iterator[tuple[int, int]]:
@@ -246,9 +248,24 @@ def as_formula(source: str) -> str:
             text = text[len(mark) : -len(mark)].strip()
     text = re.sub(r"\\(?:mid|vert)(?![A-Za-z])", "|", _TAG.sub("", text))
     text = _SILENT.sub("", text).strip(".")
-    while text != (text := _GROUP.sub(r"\1", text)):
-        pass
-    return text.lower()
+    return _ungrouped(text).lower()
+
+
+def _ungrouped(formula: str) -> str:
+    """The formula without the braces around letters and digits alone, and those around what is such then."""
+    found: list[str] = []
+    begun: list[int] = []
+    """Where braces are that nothing else follows yet."""
+    for part in _GROUPED.finditer(formula):
+        if part[0] == "}" and begun:
+            found[begun.pop()] = ""
+            continue
+        if part[0] == "{":
+            begun.append(len(found))
+        elif not part[1]:
+            begun.clear()
+        found.append(part[0])
+    return "".join(found)
 
 
 def as_table(html: str) -> str:

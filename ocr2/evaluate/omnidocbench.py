@@ -21,7 +21,8 @@ from ocr2.evaluate import omnitables
 from ocr2.evaluate.benchmark import Item
 from ocr2.evaluate.folders import Entry, Folder, entries, opened, picture
 from ocr2.evaluate.omniblocks import Block, as_formula, as_table, as_text, blocks, cells, rows, unmarked
-from ocr2.evaluate.omnimatch import assigned, distances, matched, needed
+from ocr2.evaluate.omnimatch import assigned, distances, matched
+from ocr2.metrics import need
 from ocr2.metrics.teds import teds
 from ocr2.types import Prompt
 
@@ -51,13 +52,6 @@ class Piece:
     text: str
     """LaTeX where it is a formula, HTML where it is a table."""
 
-    @property
-    def measured(self) -> tuple[str, ...]:
-        """What the measures that it counts for begin with."""
-        return {FORMULA: ("formula",), TABLE: ("table",)}.get(
-            self.category, ("text", "order") * (self.category in TEXT)
-        )
-
 
 @dataclass(frozen=True)
 class _Pair:
@@ -84,7 +78,7 @@ class OmniDocBench:
 
         Raises BadInput, and MetricMissing without rapidfuzz.
         """
-        needed()
+        need("rapidfuzz")
         root = Folder(folder, "OmniDocBench.json and images/", self.source)
         told = entries(root.file("OmniDocBench.json"))
         images = root.folder("images")
@@ -130,18 +124,17 @@ class OmniDocBench:
         return scores | _order(text)
 
     def worth(self, scores: dict[str, float]) -> float:
-        """The mean over what the page has: text, formulas, tables, order."""
-        parts = {
-            "text": 1 - scores.get("text_edit_distance", 1.0),
-            "order": 1 - scores.get("order_edit_distance", 1.0),
-            "formula": scores.get("formula_likeness", 1 - scores.get("formula_edit_distance", 1.0)),
-            "table": scores.get("table_teds", 0.0),
-        }
-        return fmean([parts[name] for name in parts if any(key.startswith(name) for key in scores)] or [1.0])
+        """The mean over what the page has: text, order, formulas, tables; 1 for a page that has nothing."""
+        formula = "formula_likeness" if "formula_likeness" in scores else "formula_edit_distance"
+        parts = [
+            name for name in ("text_edit_distance", "order_edit_distance", formula, "table_teds") if name in scores
+        ]
+        worths = [1 - scores[name] if name.endswith("distance") else scores[name] for name in parts]
+        return fmean(worths) if worths else 1.0
 
     def tables(self, scored: Sequence[Scored], name: str, mode: Mode) -> list[Table]:
         """The table of v1.0, by language, and that of v1.5 and v1.6, over all pages."""
-        return [omnitables.by_language(scored, name, mode), omnitables.over_all(scored, name, mode)]
+        return [omnitables.by_language(scored, name), omnitables.over_all(scored, name)]
 
 
 OMNIDOCBENCH = OmniDocBench()

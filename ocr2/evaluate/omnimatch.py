@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocr2.errors import MetricMissing
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,6 +30,8 @@ INSIDE = 0.4
 """How far a paragraph may be from a place in the piece that it is found in."""
 LONGEST = 160
 """Pieces that are merged, at most."""
+OVERHEAD = 100
+"""Steps that take as long as to ask for a comparison."""
 MOST_WORK = 20_000_000
 """Steps of comparing, on one page, spent on merging. (Published: 300 s, and then the plain assignment, as here.)"""
 
@@ -64,7 +64,7 @@ class _Pages:
     def distance(self, one: str, other: str) -> float:
         from rapidfuzz.distance import Levenshtein
 
-        self._worked(len(one) * (len(other) // 64 + 1))
+        self._worked(OVERHEAD + len(one) * (len(other) // 64 + 1))
         return Levenshtein.normalized_distance(one, other)
 
     def within(self, part: str, whole: str) -> float:
@@ -75,6 +75,7 @@ class _Pages:
         from rapidfuzz import fuzz
         from rapidfuzz.distance import Levenshtein
 
+        self._worked(OVERHEAD)
         if not 0 < len(part) <= len(whole):
             return 1.0
         if (part, whole) not in self.known:
@@ -88,14 +89,6 @@ class _Pages:
         self.work += steps
         if self.work > MOST_WORK:
             raise _TooMuch
-
-
-def needed() -> None:
-    """Raises MetricMissing where rapidfuzz isn't installed."""
-    try:
-        import rapidfuzz  # noqa: F401
-    except ImportError as error:
-        raise MetricMissing("rapidfuzz, which compares texts, is missing: pip install 'ocr2[eval]'") from error
 
 
 def distances(truth: Sequence[str], predicted: Sequence[str]) -> Costs:

@@ -12,7 +12,7 @@ from ocr2.evaluate.tables import mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocr2.evaluate.benchmark import Cell, Mode, Scored
+    from ocr2.evaluate.benchmark import Cell, Scored
 
 _EDITS = ("text_edit_distance", "formula_edit_distance", "table_edit_distance", "order_edit_distance")
 _BY_LANGUAGE = {
@@ -55,56 +55,42 @@ v1.6 MinerU-2.5       93.04 .045 95.77 87.88 91.47 .130
 v1.6 PaddleOCR-VL     94.18 .040 95.91 90.65 93.74 .135
 v1.6 MinerU2.5-Pro    95.75 .036 97.45 93.42 95.92 .120
 """
-_SHARED = "LaTeX tables are made HTML by ocr2, not by LaTeXML."
 
 
-def by_language(scored: Sequence[Scored], name: str, mode: Mode) -> Table:
+def by_language(scored: Sequence[Scored], name: str) -> Table:
     """v1.0: English and Chinese pages apart; overall is the mean of the four edit distances."""
     languages = {each: [one for one in scored if one.item.language == each] for each in ("en", "zh")}
     heads = ["Method"] + [f"{head} {each.upper()}" for head in ("Overall ↓", *_BY_LANGUAGE) for each in languages]
     row: list[Cell] = [name]
     for found in languages.values():
-        edits = [value for measure in _EDITS if (value := _mean(found, measure)) is not None]
+        edits = [value for measure in _EDITS if (value := mean(found, measure)) is not None]
         row.append(sum(edits) / 4 if len(edits) == 4 else None)
     for measure in _BY_LANGUAGE.values():
         for found in languages.values():
-            value = _mean(found, measure)
+            value = mean(found, measure)
             row.append(value if value is None or measure != "table_teds" else 100 * value)
     published = [_numbers(line, 1) for line in _V1_0.strip().splitlines()]
-    return Table("OmniDocBench v1.0, by language", tuple(heads), (*published, tuple(row)), _notes(scored, mode))
+    return Table("OmniDocBench v1.0, by language", tuple(heads), (*published, tuple(row)), _notes(scored))
 
 
-def over_all(scored: Sequence[Scored], name: str, mode: Mode) -> Table:
+def over_all(scored: Sequence[Scored], name: str) -> Table:
     """v1.5 and v1.6: all pages; overall is the mean of 100 × (1 - text edit distance), table TEDS and formula CDM.
 
     Ours is never called CDM, and overall has our formula likeness in its place.
     """
-    text, teds, likeness = (_mean(scored, each) for each in ("text_edit_distance", "table_teds", "formula_likeness"))
+    text, teds, likeness = (mean(scored, each) for each in ("text_edit_distance", "table_teds", "formula_likeness"))
     overall = None if text is None or teds is None or likeness is None else 100 * (1 - text + teds + likeness) / 3
     heads = (
         *("Version", "Method", "Overall ↑", "Text edit ↓", "Formula CDM ↑", "Formula likeness ↑"),
         *("Table TEDS ↑", "TEDS-S ↑", "Order edit ↓"),
     )
     published = [_numbers(line, 2) for line in _OVER_ALL.strip().splitlines()]
-    structure = _mean(scored, "table_teds_structure")
+    structure = mean(scored, "table_teds_structure")
     row: tuple[Cell, ...] = ("", name, overall, text, None, _percent(likeness), _percent(teds), _percent(structure))
     told = "Overall of this row has formula likeness for CDM: both formulas drawn by ocr2, their pictures compared."
     rows = [(*line[:5], None, *line[5:]) for line in published]
-    last = (*row, _mean(scored, "order_edit_distance"))
-    return Table("OmniDocBench v1.5 and v1.6", heads, (*rows, last), (told, *_notes(scored, mode)))
-
-
-def _mean(scored: Sequence[Scored], measure: str) -> float | None:
-    """The mean over the pages that have such pieces: one whose score failed counts as the worst for what it has."""
-    part = measure.partition("_")[0]
-    return mean(
-        [
-            each
-            for each in scored
-            if (measure in each.scores if each.scores else any(part in piece.measured for piece in each.item.more))
-        ],
-        measure,
-    )
+    last = (*row, mean(scored, "order_edit_distance"))
+    return Table("OmniDocBench v1.5 and v1.6", heads, (*rows, last), (told, *_notes(scored)))
 
 
 def _percent(value: float | None) -> float | None:
@@ -116,8 +102,6 @@ def _numbers(line: str, names: int) -> tuple[Cell, ...]:
     return (*words[:names], *map(float, words[names:]))
 
 
-def _notes(scored: Sequence[Scored], mode: Mode) -> tuple[str, ...]:
-    lost = sum(bool(each.answer.error) for each in scored)
-    told = f"{lost} of {len(scored)} pages have no answer: "
-    told += "left out, as by the released script." if mode == "published" else "all of them counts as lost."
-    return (f"Over {len(scored)} pages.", _SHARED, *([told] if lost else []))
+def _notes(scored: Sequence[Scored]) -> tuple[str, ...]:
+    counted = sum(each.scores is not None for each in scored)
+    return f"Over {counted} pages.", "LaTeX tables are made HTML by ocr2, not by LaTeXML."

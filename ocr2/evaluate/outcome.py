@@ -8,24 +8,25 @@ import sys
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from ocr2.errors import BadInput
 from ocr2.evaluate.benchmark import Benchmark, Mode, Scored, Table
-from ocr2.evaluate.run import MISSING, UNASKED, UNREAD, UNSCORED, plainly, to_record
+from ocr2.evaluate.run import MISSING, UNASKED, UNREAD, UNSCORED, plainly, to_record, worth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _LOST = {
-    UNASKED: "can't be asked of this reader and count as empty texts",
-    MISSING: "have no prediction and count as empty texts",
-    UNREAD: "could not be read and count as empty texts",
-    UNSCORED: "could not be scored and count as wholly wrong",
+    UNASKED: ("can't be asked of this reader", "count as empty texts, but where that is so of a whole task"),
+    MISSING: ("have no prediction", "count as empty texts"),
+    UNREAD: ("could not be read", "count as empty texts"),
+    UNSCORED: ("could not be scored", "count as wholly wrong"),
 }
-"""What is said of samples, by what their errors begin with."""
+"""What is said of samples, by what their errors begin with, and what of those that count."""
 
 _PACKAGES = ("onnxruntime", "torch", "transformers", "rapidocr", "nltk", "jieba", "rapidfuzz", "fuzzysearch", "rdkit")
 """Those that can make a difference to a number, if they are loaded."""
@@ -61,14 +62,18 @@ class Run:
     def footnotes(self) -> tuple[str, ...]:
         """The rules that have changed a number, and how many samples each."""
         found = [*self._which(), *self.notes]
-        for start, what in _LOST.items():
-            if lost := [each for each in self.scored if each.error.startswith(start)]:
+        out = "are left out" + ", as the published script leaves them out" * (self.mode == "published")
+        for (start, (what, rule)), counted in product(_LOST.items(), (True, False)):
+            lost = [
+                each for each in self.scored if each.error.startswith(start) and (each.scores is not None) == counted
+            ]
+            if lost:
                 first = lost[0].item.id + lost[0].error.removeprefix(start).rstrip()
-                found.append(f"{self._of(lost)} {what}; the first is {first:.300}.")
+                found.append(f"{self._of(lost)} {what} and {rule if counted else out}; the first is {first:.300}.")
         rules: dict[str, Callable[[Scored], bool]] = {
             "have an empty answer": lambda each: not (each.answer.error or each.answer.text),
             "have an answer that ran in a loop or out of length, and was cut": lambda each: each.answer.stop != "eos",
-            "are left out, as the published script leaves them out": lambda each: each.scores is None,
+            out: lambda each: each.scores is None and not each.error,
             "ask for formatted text, or for a closer look, and were read as plain text": lambda each: (
                 self.plain and plainly(each.item.prompt) != each.item.prompt
             ),
@@ -124,7 +129,7 @@ class Run:
             "kind": item.kind,
             "language": item.language,
             "scores": each.scores,
-            "worth": benchmark.worth(each.scores) if each.scores else None if each.scores is None else 0.0,
+            "worth": worth(benchmark, each),
             "error": each.error,
             "truth": item.truth,
             **to_record(each.answer),

@@ -33,6 +33,8 @@ EXPECTED = (
     'a line for each picture, its name, a tab, and for recognisers its text, for detectors [{"transcription", '
     '"points"}, …]; the names begin in the folder of the label file'
 )
+MOST_CORNERS = 500
+"""Points of an outline: each of its sides is compared with each other."""
 _NAMES = ("matched", "right", "found", "wanted")
 """What a Matched's numbers are called among the scores."""
 
@@ -82,7 +84,10 @@ class Paddle:
 
     def worth(self, scores: dict[str, float]) -> float:
         """The harmonic mean of precision and recall, or how much of the text is right."""
-        return scores.get("similarity", scores.get("hmean", 1 - scores.get("edit_distance", 1.0)))
+        for name in ("similarity", "hmean"):
+            if name in scores:
+                return scores[name]
+        return 1 - scores["edit_distance"]
 
     def tables(self, scored: Sequence[Scored], name: str, mode: Mode) -> list[Table]:
         """A row for each label file."""
@@ -122,6 +127,8 @@ def _item(labels: Labels, number: int, whole: bool) -> tuple[str, Item]:
         if whole:
             label = paddle.labelled(text)
             name, truth = label.name, join(label.lines).strip()
+            if (most := max((len(outline) for _, outline in label.outlines), default=0)) > MOST_CORNERS:
+                raise BadInput(f"an outline of {most:,} points: expected up to {MOST_CORNERS}")
             regions = tuple(Region(outline, said, said in paddle.DONT_CARE) for said, outline in label.outlines)
         else:
             name, truth = paddle.halves(text)
@@ -164,7 +171,7 @@ def _detection(parts: list[tuple[str, list[Scored]]], name: str) -> Table:
     ]
     if unplaced:
         notes.append(f"{unplaced} pictures that were read without places of lines count for the edit distance only.")
-    columns = ("labels", "pictures", "precision", "recall", "hmean", "end to end", "edit distance ↓")
+    columns = ("Labels", "Pictures", "Precision", "Recall", "Hmean", "End to end", "Edit ↓")
     return Table(f"Detection, {name}", columns, tuple(rows), tuple(notes))
 
 
@@ -180,7 +187,7 @@ def _recognition(parts: list[tuple[str, list[Scored]]], name: str, mode: Mode) -
         "Accuracy: spaces left out, PaddleOCR's acc; 1 − NED: its norm_edit_dis.",
         f"a–z, 0–9: ASCII letters and digits only, in lower case (is_filter); {rule}.",
     )
-    columns = ("labels", "words", "exact", "accuracy", "a–z, 0–9", "1 − NED")
+    columns = ("Labels", "Words", "Exact", "Accuracy", "a–z, 0–9", "1 − NED")
     return Table(f"Recognition, {name}", columns, rows, notes)
 
 

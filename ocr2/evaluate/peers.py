@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from copy import copy
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ocr2.errors import BadInput, ModelMissing, OcrError
 from ocr2.evaluate.benchmark import Answer
+from ocr2.evaluate.folders import parsed, text_of
 from ocr2.evaluate.run import MISSING, UNASKED, UNREAD, from_record
-from ocr2.files import SUFFIXES
+from ocr2.files import SUFFIXES, natural
 from ocr2.types import Line, Page, Quad
 
 if TYPE_CHECKING:
@@ -149,7 +151,8 @@ class Predictions:
         """From a folder of files named after the samples, or from the JSON of a run of that benchmark.
 
         A file is `<id>.txt`, `<id>.md` or `<id>.json` (as `ocr2 read` writes them; `<id>.png.txt` will do as well);
-        what is in folders below has `__` in its name for the slash.
+        what is in folders below has `__` in its name for the slash. A sample may have been read several times: see
+        `repeated`.
         Raises BadInput where neither is there, or the JSON is no run's.
         """
         self.path = path
@@ -179,7 +182,7 @@ class Predictions:
             raise BadInput(f"{folder} has no predictions: expected a file for each sample, <id>.txt, .md or .json")
 
     def _load(self, path: Path, benchmark: str) -> None:
-        record = _json(path)
+        record = parsed(text_of(path), str(path))
         if not isinstance(record, dict) or not isinstance(record.get("samples"), list):
             raise BadInput(f"{path} is no outcome of a run: expected the file that --json wrote, or a folder")
         if benchmark and record.get("benchmark") != benchmark:
@@ -195,6 +198,16 @@ class Predictions:
             if name in self._known:
                 raise BadInput(f"{path}, sample {n + 1}: {name!r} is there twice: expected one answer to a sample")
             self._known[name] = _failed(answer, error)
+
+    def repeated(self, items: Iterable[Item]) -> list[Item]:
+        """The items, each once for every time that it was read: as `<id>_repeat1`, `<id>_repeat2`, …, where there are
+        predictions of such names.
+        """
+        times: dict[str, list[str]] = {}
+        for name in sorted(self._known.keys() | self._files.keys(), key=natural):
+            if found := re.fullmatch(r"(.+)_repeat\d+", name):
+                times.setdefault(found[1], []).append(name)
+        return [_named(item, name) for item in items for name in times.get(item.id, [item.id])]
 
     def answers(self, items: Iterable[Item]) -> Iterator[tuple[Item, Answer]]:
         """Each item with what was predicted; with an error where nothing was, or what can't be read.
@@ -234,6 +247,13 @@ class Predictions:
             return Answer(error=f"{UNREAD}: {error}")
 
 
+def _named(item: Item, name: str) -> Item:
+    """The item by another id."""
+    other = copy(item)
+    vars(other).update(id=name)
+    return other
+
+
 def _failed(answer: Answer, error: str) -> Answer:
     """The answer of an earlier run, whose error may have been the reader's, or only the score's."""
     starts = (UNASKED, MISSING, UNREAD)
@@ -243,24 +263,7 @@ def _failed(answer: Answer, error: str) -> Answer:
 def _predicted(file: Path) -> Answer:
     """What a file holds: text, or JSON with the page's text (and lines), or with a list of such pages."""
     if file.suffix != ".json":
-        return Answer(_text(file).removesuffix("\n"))  # which ends a file of text, and is none of its text
-    record = _json(file)
+        return Answer(text_of(file).removesuffix("\n"))  # which ends a file of text, and is none of its text
+    record = parsed(text_of(file), str(file))
     pages = [from_record(page, file.name) for page in (record if isinstance(record, list) else [record])]
     return Answer("\n".join(page.text for page in pages), tuple(line for page in pages for line in page.lines))
-
-
-def _json(file: Path) -> Any:
-    try:
-        return json.loads(_text(file))
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{file} is no JSON: {error}") from error
-
-
-def _text(file: Path) -> str:
-    """What stands in the file, without a byte order mark."""
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{file} is no UTF-8 (byte {error.start}): save it as UTF-8") from error
-    except OSError as error:
-        raise BadInput(f"{file} can't be read: {error.strerror}") from error

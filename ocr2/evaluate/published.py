@@ -86,7 +86,11 @@ def means(scored: Iterable[Scored]) -> Callable[[str, str], float | None]:
     by_task: dict[str, list[Scored]] = {}
     for each in scored:
         by_task.setdefault(each.item.task, []).append(each)
-    by_task = {task: found for task, found in by_task.items() if not all(map(_unasked, found))}
+    by_task = {
+        task: found
+        for task, found in by_task.items()
+        if not all(each.answer.error.startswith(UNASKED) for each in found)
+    }
 
     def reached(task: str, measure: str) -> float | None:
         found = by_task.get(task, [])
@@ -100,17 +104,11 @@ def notes(scored: Sequence[Scored], mode: Mode) -> list[str]:
     """Footnotes on what makes GOT's measures differ from the paper's."""
     told = []
     if mode == "published":
-        told.append("counted as the released script does: precision and recall are changed over")
+        told.append("Counted as the released script does: precision and recall are changed over.")
     measured = {key for each in scored for key in each.scores or {}}
     if any(key.endswith("meteor") and f"{key}_wordnet" not in measured for key in measured):
-        told.append("METEOR is without WordNet; the paper's counts synonyms too")
-    if any(map(_unasked, scored)):
-        told.append("a task that the reader can't be asked has no numbers")
+        told.append("METEOR is without WordNet; the paper's counts synonyms too.")
     return told
-
-
-def _unasked(each: Scored) -> bool:
-    return each.answer.error.startswith(UNASKED)
 
 
 def _languages(tasks: Sequence[str], rows: str) -> tuple[System, ...]:

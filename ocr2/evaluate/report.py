@@ -24,8 +24,11 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from PIL import Image, ImageDraw
 
 from ocr2.characters import CHARACTERS
-from ocr2.errors import MetricMissing, OcrError
+from ocr2.errors import OcrError
 from ocr2.evaluate.benchmark import Table
+from ocr2.evaluate.run import worth
+from ocr2.evaluate.tables import shown
+from ocr2.metrics import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,11 +106,12 @@ def write(
 
     Each has its pages, truth and transcript with what differs marked, both drawn, its scores, seconds and error. They
     are written one by one, so that one at a time is in memory. The file's encoding must be a Unicode one; samples that
-    the published script leaves out aren't shown. What can't be opened or drawn is said in its place.
+    don't count aren't shown. What can't be opened or drawn is said in its place.
     Raises MetricMissing without jinja2 and rapidfuzz.
     """
     template = _template()
-    ranked = sorted((_worth(benchmark, each), place) for place, each in enumerate(scored) if each.scores is not None)
+    worths = ((worth(benchmark, each), place) for place, each in enumerate(scored))
+    ranked = sorted((value, place) for value, place in worths if value is not None)
     lost = ranked[: max(worst, 0)]
     kinds = sorted({scored[place].item.kind for _, place in lost})
     tasks = sorted({scored[place].item.task for _, place in lost})
@@ -122,7 +126,7 @@ def write(
         most=MOST_CHARACTERS,
         listed=len(lost),
         errors=sum(bool(scored[place].error) for _, place in lost),
-        samples=(_shown(scored[place], worth, place) for worth, place in lost),
+        samples=(_shown(scored[place], value, place) for value, place in lost),
     )
     for piece in pieces:
         file.write(piece)
@@ -130,15 +134,13 @@ def write(
 
 def _template() -> Template:
     """The page. Raises MetricMissing."""
-    try:
-        import jinja2
-        import rapidfuzz  # noqa: F401  for `compared`, before anything is written
-    except ImportError as error:
-        raise MetricMissing("a report needs jinja2 and rapidfuzz: pip install 'ocr2[eval]'") from error
+    need("jinja2", "rapidfuzz")  # the latter for `compared`, before anything is written
+    import jinja2
+
     environment = jinja2.Environment(
         autoescape=True, finalize=_legible, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"fingerprint": _fingerprint, "cell": _cell, "marked": _marked, "brief": _brief}
+    environment.filters |= {"fingerprint": _fingerprint, "cell": shown, "marked": _marked, "brief": _brief}
     return environment.from_string((files("ocr2.evaluate") / "report.html.j2").read_text("utf-8"))
 
 
@@ -147,23 +149,17 @@ def _fingerprint(script: str) -> str:
     return f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}"
 
 
-def _worth(benchmark: Benchmark, each: Scored) -> float:
-    """0 to 1; what failed has lost all."""
-    worth = 0.0 if each.error or not each.scores else benchmark.worth(each.scores)
-    return worth if 0 <= worth <= 1 else float(worth > 1)
-
-
 def _overview(scored: Sequence[Scored], ranked: Sequence[tuple[float, int]]) -> list[Table]:
     """A table of what was lost where, if there are any samples."""
     groups: dict[str, list[tuple[float, Scored]]] = defaultdict(list)
-    for worth, place in ranked:
+    for value, place in ranked:
         item = scored[place].item
-        groups[" · ".join(dict.fromkeys(filter(None, (item.task, item.kind))))].append((worth, scored[place]))
+        groups[" · ".join(dict.fromkeys(filter(None, (item.task, item.kind))))].append((value, scored[place]))
     rows: list[tuple[Cell, ...]] = []
     for group, members in groups.items():
         seconds = [each.answer.seconds for _, each in members if each.answer.seconds]
-        numbers = len(members), sum(bool(each.error) for _, each in members), sum(worth == 1 for worth, _ in members)
-        mean = fmean(worth for worth, _ in members)
+        numbers = len(members), sum(bool(each.error) for _, each in members), sum(value == 1 for value, _ in members)
+        mean = fmean(value for value, _ in members)
         rows.append((group, *numbers, mean, fmean(seconds) if seconds else None))
     rows.sort(key=lambda row: (row[4], row[0]))
     columns = "Part", "Samples", "Failed", "All right", "Worth", "Seconds"
@@ -313,13 +309,6 @@ def _drawn(kind: str, source: str) -> _Picture:
 
 def _why(error: Exception) -> str:
     return str(error) if isinstance(error, OcrError) else f"{type(error).__name__}: {error}"
-
-
-def _cell(value: Cell, digits: int = 3) -> str:
-    """A cell as it is printed."""
-    if value is None:
-        return "–"
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 
 def _brief(text: str) -> str:

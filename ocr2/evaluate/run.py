@@ -32,6 +32,10 @@ UNASKED, MISSING, UNREAD, UNSCORED = "not asked", "no prediction", "not read", "
 """How errors of answers and scores begin: the reader can't be asked that, a folder has no file for it, reading failed,
 the measure did."""
 
+MOST_CHARACTERS, MOST_LINES = 100_000, 5_000
+"""Of an answer, if four times those of its truth aren't more: what is longer is no reading of it, and is wholly wrong.
+Some measures take time with the square of it."""
+
 
 def plainly(prompt: Prompt) -> Prompt:
     """What a reader of plain text is asked in its place: the same of the same page, in no other form and no closer.
@@ -89,8 +93,7 @@ def answered(items: Iterable[Item], read: Read) -> Iterator[tuple[Item, Answer]]
                 raise
             except Exception as error:  # noqa: BLE001 whatever it is, it is this sample's
                 _log.debug("%s has no pages", item.id, exc_info=True)
-                start = UNASKED if isinstance(error, BadPrompt) else UNREAD
-                broken.append((item, Answer(error=f"{start}: {_reason(error)}")))
+                broken.append((item, _failed(error)))
                 continue
             number = len(taken)
             taken[number] = item
@@ -128,7 +131,9 @@ def scored(benchmark: Benchmark, item: Item, answer: Answer, mode: Mode) -> Scor
     Raises MetricMissing and RendererMissing, which are no fault of the sample's.
     """
     try:
-        scores = benchmark.score(item, replace(answer, text="", lines=()) if answer.error else answer, mode)
+        said = replace(answer, text="", lines=()) if answer.error else answer
+        _check_length(said, 4 * len(item.truth))
+        scores = benchmark.score(item, said, mode)
         if wrong := [name for name, score in (scores or {}).items() if not math.isfinite(score)]:
             raise ValueError(f"{wrong[0]} is no number")
     except (MetricMissing, RendererMissing):
@@ -137,6 +142,21 @@ def scored(benchmark: Benchmark, item: Item, answer: Answer, mode: Mode) -> Scor
         _log.debug("%s can't be scored", item.id, exc_info=True)
         return Scored(item, answer, {}, answer.error or f"{UNSCORED}: {_reason(error)}")
     return Scored(item, answer, scores, answer.error)
+
+
+def _check_length(answer: Answer, least: int) -> None:
+    """Raises BadInput for an answer that is too long to be scored."""
+    sizes = {"characters": (len(answer.text), MOST_CHARACTERS), "lines": (len(answer.lines), MOST_LINES)}
+    for what, (size, most) in sizes.items():
+        if size > max(most, least):
+            raise BadInput(f"an answer of {size:,} {what}: expected up to {max(most, least):,}")
+
+
+def worth(benchmark: Benchmark, each: Scored) -> float | None:
+    """One figure of a sample, 0 to 1; 0 of one that failed, None of one that doesn't count."""
+    if each.scores is None:
+        return None
+    return 0.0 if each.error else benchmark.worth(each.scores)
 
 
 def _reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ the same versions of the packages that draw.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from random import Random
@@ -21,7 +22,8 @@ from ocr2.data.corpus import NAMES, Corpus
 from ocr2.data.engines import Materials, engine_of
 from ocr2.errors import BadInput, OcrError
 from ocr2.evaluate.benchmark import Item, Table
-from ocr2.evaluate.jsonl import by_kind, mean_of, measured, worth
+from ocr2.evaluate.jsonl import by_kind, measured, worth
+from ocr2.evaluate.published import SUITE, means, notes
 from ocr2.metrics.words import suite
 from ocr2.renderers.tools import TOOLS, need
 from ocr2.types import Page, Prompt
@@ -51,16 +53,6 @@ COUNTS: dict[str, int] = {
 """Samples of each engine: as many of music and geometry as the paper has (GOT, table 4)."""
 KEPT = 16
 """Samples whose pictures are kept, for what is next asked of them."""
-SUITE = {
-    "edit_distance": "edit distance ↓",
-    "f1": "F1",
-    "precision": "precision",
-    "recall": "recall",
-    "bleu": "BLEU",
-    "meteor": "METEOR",
-    "meteor_wordnet": "METEOR (WordNet)",
-}
-"""What the paper's tables print, under the names of the scores."""
 
 
 class _Told(NamedTuple):
@@ -169,17 +161,15 @@ class Synthetic:
     def tables(self, scored: Sequence[Scored], name: str, mode: Mode) -> list[Table]:
         """The paper's measures, a row for each set; then for each kind of character those of its own."""
         made = [each for each in scored if not each.item.more]
-        tasks = {task: [each for each in made if each.item.task == task] for task in COUNTS}
-        tasks = {task: some for task, some in tasks.items() if some}
-        shown = [one for one in SUITE if any(mean_of(some, f"suite_{one}") is not None for some in tasks.values())]
+        counts, reached = Counter(each.item.task for each in made), means(made)
         rows = tuple(
-            (task, len(some), *(mean_of(some, f"suite_{one}") for one in shown)) for task, some in tasks.items()
+            (task, counts[task], *(reached(task, f"suite_{one}") for one in SUITE)) for task in COUNTS if counts[task]
         )
-        notes = [f"Made anew of seed {self.seed}."]
+        told = [f"Made anew of seed {self.seed}.", *notes(made, mode)]
         if lost := [f"{each.item.id} ({each.item.more:.80})" for each in scored if each.item.more]:
-            notes.append(f"{len(lost)} samples couldn't be made, and count nowhere: {'; '.join(lost)}")
-        columns = ("set", "samples", *(SUITE[one] for one in shown))
-        return [Table(f"Fresh samples, {name}", columns, rows, tuple(notes)), *by_kind(made, name)]
+            told.append(f"{len(lost)} samples couldn't be made, and count nowhere: {'; '.join(lost)}.")
+        columns = ("Set", "Samples", *SUITE.values())
+        return [Table(f"Fresh samples, {name}", columns, rows, tuple(told)), *by_kind(made, name)]
 
 
 SYNTHETIC = Synthetic()

@@ -15,15 +15,14 @@ if TYPE_CHECKING:
 def mean(scored: Iterable[Scored], measure: str) -> float | None:
     """The mean of a measure over the samples that have it; None where none has.
 
-    What failed has none, and counts as the worst: 1 for a distance or an error rate, else 0. What the published script
-    leaves out, and samples without that part, don't count.
+    Those that could not be scored have the worst: 1 for a distance or an error rate, else 0; but where others could be,
+    and none of them has it, it isn't a measure of theirs.
     """
+    counted = [(each.scores, each.error) for each in scored if each.scores is not None]
+    if any(scores for scores, _ in counted) and not any(measure in scores for scores, _ in counted):
+        return None
     worst = float(measure.endswith(("distance", "error")))
-    found = [
-        each.scores.get(measure, worst)
-        for each in scored
-        if each.scores is not None and (measure in each.scores or each.error)
-    ]
+    found = [scores.get(measure, worst) for scores, error in counted if measure in scores or (error and not scores)]
     return fmean(found) if found else None
 
 
@@ -60,13 +59,14 @@ def markdown(table: Table) -> str:
 
 
 def _rows(table: Table) -> list[tuple[str, ...]]:
-    return [tuple(_shown(cell, table.digits) for cell in row) for row in table.rows]
+    return [tuple(_clean(shown(cell, table.digits)) for cell in row) for row in table.rows]
 
 
-def _shown(cell: Cell, digits: int) -> str:
+def shown(cell: Cell, digits: int = 3) -> str:
+    """A cell as it is printed, with so many digits of a fraction."""
     if cell is None:
         return "–"
-    return f"{cell:.{digits}f}" if isinstance(cell, float) else _clean(str(cell))
+    return f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell)
 
 
 def _left(table: Table) -> Sequence[bool]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from ocr2.errors import MetricMissing
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -12,6 +15,13 @@ if TYPE_CHECKING:
 _CJK = "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
 _SPACE_IN_CJK = re.compile(f"(?<=[{_CJK}])\\s+|\\s+(?=[{_CJK}])")
 _WORD = re.compile(f"[{_CJK}]|[^\\s{_CJK}]+")
+
+
+def need(*packages: str) -> None:
+    """Raises MetricMissing, which tells how to get it, where one of these packages isn't installed."""
+    for name in packages:
+        if find_spec(name) is None:
+            raise MetricMissing(f"{name} isn't installed: pip install 'ocr2[eval]'")
 
 
 def levenshtein(predicted: Sequence[Hashable], truth: Sequence[Hashable]) -> int:

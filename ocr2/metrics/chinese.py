@@ -14,7 +14,7 @@ from importlib import resources
 from math import log
 from typing import Any
 
-from ocr2.errors import MetricMissing
+from ocr2.metrics import need
 
 _RUNS = re.compile(r"[\u4e00-\u9fd5a-zA-Z0-9+#&._%-]+|\r\n|.", re.DOTALL)
 _SINGLES = re.compile(r"([\u4e00-\u9fd5]+)|[a-zA-Z0-9]+(?:\.\d+)?%?|[+#&._%-]+")
@@ -55,12 +55,10 @@ def _dictionary() -> tuple[dict[str, float], float]:
 
 @cache
 def _jieba() -> Any:
+    need("jieba")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            import jieba.finalseg
-        except ImportError as error:
-            raise MetricMissing("words of Chinese texts need jieba: pip install 'ocr2[eval]'") from error
+        import jieba.finalseg
     return jieba
 
 

@@ -15,9 +15,11 @@ from ocr2.metrics import words
 _EDGES = re.compile(
     r"\\(?P<edge>begin|end)\{(?:tabular[*xy]?|tabulary|longtable)\}|<(?P<slash>/?)(?P<tag>(?i:table))\b[^<>]*>"
 )
+DISPLAYED = ("equation", "align", "alignat", "flalign", "gather", "multline", "eqnarray", "displaymath")
+"""LaTeX's environments of formulas that stand by themselves."""
 _FORMULAS = re.compile(
+    rf"\\begin\{{(?P<name>{'|'.join(DISPLAYED)}|math)(?P<star>\*?)\}}"
     r"""
-    \\begin\{(?P<name>equation|align|alignat|flalign|gather|multline|eqnarray|displaymath|math)(?P<star>\*?)\}
         (?P<environment>(?:[^\\]|\\(?!(?:begin|end)\{(?P=name)(?P=star)\}).)*+)\\end\{(?P=name)(?P=star)\}
     | \\\[(?P<display>(?:[^\\]|\\[^][])*+)\\\]
     | \\\((?P<inline>(?:[^\\]|\\[^()])*+)\\\)

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ocr2.errors import MetricMissing
-from ocr2.metrics import chinese, edit_distance
+from ocr2.metrics import chinese, edit_distance, need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -150,10 +149,9 @@ def _stem(word: str) -> str:
 
 @cache
 def _stemmer() -> Any:
-    try:
-        from nltk.stem.porter import PorterStemmer
-    except ImportError as error:
-        raise MetricMissing("METEOR needs nltk: pip install 'ocr2[eval]'") from error
+    need("nltk")
+    from nltk.stem.porter import PorterStemmer
+
     return PorterStemmer()
 
 

@@ -40,6 +40,7 @@ from ocr2.characters.document.blocks import (
 )
 from ocr2.characters.document.spans import Break, Spans, braced, spans
 from ocr2.errors import BadInput
+from ocr2.metrics.formatted import DISPLAYED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,8 +63,7 @@ _NOTE = re.compile(r"[ \t]{0,3}\[\^([^\]\s]{1,12})\]:[ \t]*(\S.*?)[ \t]*(?:\n|\Z
 _ROW = re.compile(r"[ \t]*\|.*\|[ \t]*(?:\n|\Z)")
 _RULED = re.compile(r"[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?:\n|\Z)")
 _HTML = re.compile(r"[ \t]*<table\b.*?(?:</table>|\Z)[ \t]*", re.DOTALL | re.IGNORECASE)
-_SHOWN = r"equation|align|alignat|gather|multline|eqnarray|displaymath|flalign"
-_DISPLAY = re.compile(rf"(?<!\\)(?:\\\\)*\\\[|(?<!\\)\$\$|\\begin\{{(?:{_SHOWN})\*?\}}")
+_DISPLAY = re.compile(rf"(?<!\\)(?:\\\\)*\\\[|(?<!\\)\$\$|\\begin\{{(?:{'|'.join(DISPLAYED)})\*?\}}")
 _BLANK = re.compile(r"[ \t]*(?:\n|\Z)")
 _FIGURE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)(?:\{[^}\n]*\})?|\\includegraphics\*?(?:\[[^\]\n]*\])?\{[^}\n]*\}")
 _AROUND = {"table", "figure", "center"}

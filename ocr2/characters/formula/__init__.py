@@ -12,6 +12,7 @@ from ocr2.characters.formula.grammar import Grammar
 from ocr2.characters.latex import body, normal
 from ocr2.errors import BadInput, RendererMissing, RenderFailed
 from ocr2.metrics import edit_distance
+from ocr2.metrics.formatted import DISPLAYED
 from ocr2.renderers import latex, mathpix, mathra
 from ocr2.renderers.drawing import Drawing, readable
 from ocr2.renderers.tools import chosen, need
@@ -34,9 +35,7 @@ OTHER = 0.3
 """How often a formula is set in another typeface than TeX's."""
 _INKS = ("black", "black", "black", "#111", "#222", "#333", "#101040", "#301010")
 _PREAMBLE = r"\usepackage{amsmath,amssymb,amsfonts,cancel}"
-_ENVIRONMENT = re.compile(
-    r"\\begin\{(equation|align|gather|multline|eqnarray|displaymath|math|flalign|alignat)\*?\}.*\\end\{\1\*?\}", re.S
-)
+_ENVIRONMENT = re.compile(rf"\\begin\{{({'|'.join(DISPLAYED)}|math)\*?\}}.*\\end\{{\1\*?\}}", re.S)
 
 
 def compose(corpus: Corpus, rng: Random) -> str:
