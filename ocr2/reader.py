@@ -314,7 +314,8 @@ def load(
 
     GOT models also take a `precision` ("int8", "bf16", "fp32"), by default the fastest that reads as well on the
     `device` ("cpu", "cuda"), by default a GPU if there is one; and `boxes`, which finds each line's place on the page
-    with the OCR-1.0 reader.
+    with the OCR-1.0 reader. PP-OCR models run on onnxruntime; with a `device`, "ppocrv2" and what was trained or
+    converted here run on torch.
     """
     from ocr2.got.load import is_got
     from ocr2.got.load import load as load_engine
@@ -323,9 +324,9 @@ def load(
     if is_got(str(model)):
         places = load_pipeline(threads=threads) if boxes else None
         return GOTReader(load_engine(str(model), threads, precision, device), places)
-    if precision or device:
-        raise BadPrompt(f"--precision and --device are for GOT models: leave them out for {model}")
-    return Reader(load_pipeline(str(model), threads))
+    if precision:
+        raise BadPrompt(f"--precision is for GOT models: leave it out for {model}")
+    return Reader(load_pipeline(str(model), threads, device))
 
 
 def read(

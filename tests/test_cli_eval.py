@@ -197,7 +197,7 @@ def test_some_and_all_images_are_gone(ocr2: Command, data: Path, tmp_path: Path)
         (["jsonl", "--data", "DATA", "--predictions", "DATA"], "DATA has no predictions: expected a file for each"),
         (["jsonl", "--data", "DATA", "--predictions", "DATA", "--model", "nano"], "leave --model out"),
         (["jsonl", "--data", "DATA", "--model", "rapidocr", "--device", "cpu"], "are for GOT models"),
-        (["jsonl", "--data", "DATA", "--model", "ppocr", "--precision", "int8"], "are for GOT models"),
+        (["jsonl", "--data", "DATA", "--model", "ppocr", "--precision", "int8"], "is for GOT models"),
         (["jsonl", "--data", "DATA", "--model", "nowhere/"], "nowhere"),
         (["jsonl", "--data", "DATA", "--resume"], "--resume goes on with a file: say which with --json"),
         (["jsonl", "--data", "DATA", "--json", "no/out.json"], "no/out.json can't be written"),

@@ -64,7 +64,7 @@ ALLOWED = {
 }
 """A part (a module, or a folder of them) and the parts it may import."""
 WITH_TORCH = {f"got/{name}.py" for name in ("batch", "checkpoint", "decoder", "encoder", "load", "model", "opt")}
-WITH_TORCH |= {"ppocr/nets.py", "ppocr/graphs.py"}
+WITH_TORCH |= {"ppocr/nets.py", "ppocr/graphs.py", "ppocr/parts.py", "ppocr/torchnets.py"}
 WITH_TORCH |= {"ppocr/samples.py"}
 WITH_TORCH |= {"ppocr/batch.py", "ppocr/losses.py", "ppocr/distill.py"}
 WITH_TORCH |= {"got/loader.py", "got/precision.py", "got/runner.py"}

@@ -403,11 +403,18 @@ def test_a_tokenizer_that_is_too_large(copy: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("option", [{"precision": "fp32"}, {"device": "cpu"}])
-def test_options_that_are_gots(option: dict[str, str]) -> None:
-    assert complaint(lambda: package.load(**option), BadPrompt) == (  # type: ignore[arg-type]
-        "--precision and --device are for GOT models: leave them out for ppocr"
-    )
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"precision": "fp32"}, "--precision is for GOT models: leave it out for ppocr"),
+        (
+            {"device": "cpu"},
+            "--device is for networks that ocr2 trained or converted, and ppocr has none: leave it out",
+        ),
+    ],
+)
+def test_options_that_are_for_other_models(option: dict[str, str], said: str) -> None:
+    assert complaint(lambda: package.load(**option), BadPrompt) == said  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["torch", "tokenizers", "safetensors"])
@@ -621,7 +628,10 @@ def test_what_was_asked_is_told(
         (["--precision", "fp8"], "precision 'fp8' is unknown: expected fp32, bf16, int8"),
         (["--device", "toaster"], "device 'toaster' can't be used (Expected one of cpu, cuda"),
         (["--device", "meta"], "device 'meta' can't be used ("),
-        (["--model", "ppocr", "--device", "cpu"], "--precision and --device are for GOT models"),
+        (
+            ["--model", "ppocr", "--device", "cpu"],
+            "--device is for networks that ocr2 trained or converted, and ppocr has",
+        ),
         (
             ["--model", "ppocr", "--format"],
             "this model reads whole pages as plain text, without format: leave that out",

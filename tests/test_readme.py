@@ -34,7 +34,7 @@ SHOWN = {
     "photo.jpg": "PUT IT BACK ALIVE",
     "--pages 2 --to md": "# Three Famous First Pages",
     "hocr": "ocr_page",
-    "eval jsonl": "edit distance",
+    "eval jsonl": "Word F1",
     "eval synthetic": "2 of 2 samples ask for formatted text",
     "results.py": "### `jsonl`",
     "readers.py": "| line | ocr2 | 1 | 0.0",

@@ -1,4 +1,4 @@
-"""`ocr2 convert`: samples from one format to another, pictures and all."""
+"""`ocr2 convert`: samples from one format to another, pictures and all; PaddleOCR's networks to a model folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from PIL import Image
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ocr2.data import labels
 from ocr2.data.formats import FORMATS, NAMES, SHARDS, format_named, opened
-from ocr2.errors import BadInput, BadOutput, OcrError
+from ocr2.errors import BadInput, BadOutput, BadPrompt, ModelMissing, OcrError
 from ocr2.got.views import squashed, tiles
 from ocr2.shards import EACH, reason, write
 
@@ -29,8 +29,19 @@ _SIDE = 1024
 """Pixels of a tile's sides, as GOT was trained on."""
 
 
+_GENUINE = "ppocrv2"
+_NETWORKS = ("detector.onnx", "recognizer.onnx", "classifier.onnx")
+
+
+class _Source(click.Path):
+    """What there is, or the name of a model."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return Path(value) if value == _GENUINE else super().convert(value, param, ctx)
+
+
 @click.command()
-@click.argument("source", metavar="IN", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", metavar="IN", type=_Source(exists=True, path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--from", "given", type=click.Choice(NAMES), help="What IN is; else told by what is in it.")
 @click.option("--to", "wanted", type=click.Choice(NAMES), help="What OUT is to be; else told by its name.")
@@ -51,7 +62,7 @@ def convert(
     skip_bad: bool,
     each: int,
 ) -> None:
-    """Convert samples between our shards and what other programs are trained on.
+    """Convert samples between our shards and what other programs are trained on, and PaddleOCR's networks to a model.
 
     \b
     ocr2 convert shards/ train.json             got: the conversations of GOT's own training
@@ -59,10 +70,19 @@ def convert(
     ocr2 convert shards/ train.txt --to rec     rec, det: PaddleOCR's labels for recognisers and for detectors
     ocr2 convert train.jsonl shards/            and back
     ocr2 convert label.txt shards/ --images ~/icdar
+    ocr2 convert ppocrv2 model/                 the genuine PP-OCRv2, to train on with --init or to read with --device
+    ocr2 convert networks/ model/               detector.onnx, recognizer.onnx, classifier.onnx of PaddleOCR, or some
 
     Pictures of train.json are put in train/. A label file is written whole or not at all; a folder of shards goes on
     where it was stopped. The first bad sample ends it all, unless --skip-bad is given.
     """
+    if str(source) == _GENUINE or any((source / name).is_file() for name in _NETWORKS):
+        if given or wanted or images or skip_bad:
+            raise BadPrompt(
+                f"{source} is a model: --from, --to, --images and --skip-bad are for samples, leave them out"
+            )
+        _networks(source, target)
+        return
     samples = opened(source, given or "", images)
     wanted = wanted or format_named(target)
     if os.path.realpath(source) == os.path.realpath(target):
@@ -82,6 +102,20 @@ def convert(
         click.echo(f"  {count:,} × {why}")
     if not made:
         raise BadInput(f"{source}: no sample could be converted: see the reasons above")
+
+
+def _networks(source: Path, target: Path) -> None:
+    """Writes a model folder of PaddleOCR's networks."""
+    try:
+        from ocr2.ppocr.parts import parts
+        from ocr2.recipes.learning import write as write_model
+    except ModuleNotFoundError as error:
+        raise ModelMissing(f"to convert networks takes the package {error.name}: pip install 'ocr2[train]'") from error
+    if os.path.realpath(source) == os.path.realpath(target):
+        raise BadOutput(f"{target} is what is to be converted: expected another place")
+    found = parts(str(source))
+    write_model(target, found, str(source))
+    click.echo(f"{', '.join(found)} converted")
 
 
 class _EndedError(Exception):

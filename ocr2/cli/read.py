@@ -291,7 +291,7 @@ def _format(to: str | None, output: str | None) -> str:
 @click.option("--together", is_flag=True, help="GOT: read all pages of an input as one text.")
 @click.option("--boxes", is_flag=True, help="GOT: find each line's place, with the help of ppocr.")
 @click.option("--precision", metavar="int8|bf16|fp32", help="GOT: else the fastest that reads as well here.")
-@click.option("--device", metavar="cpu|cuda", help="GOT: else a GPU if there is one.")
+@click.option("--device", metavar="cpu|cuda", help="On torch. GOT: else a GPU if there is one.")
 def read(
     inputs: tuple[str, ...],
     model: str,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 N = TypeVar("N", bound=nn.Module)
 
 _LAYERS = ("Conv", "ConvTranspose", "BatchNormalization", "MatMul", "LSTM")
+HEIGHTS: dict[type[nn.Module], int] = {Detector: 64, Classifier: 48, Recognizer: 32}
+"""Pixels of the images by which a network is traced; the detector's may be any."""
 _RECURRENT = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
@@ -146,18 +148,19 @@ def _recurrent(weight: Array, hidden: Array, bias: Array) -> dict[str, Array]:
     return found
 
 
-class _Answer(nn.Module):
-    """What a graph gives: probabilities alone."""
+class Answer(nn.Module):
+    """A network that gives what its graph gives: probabilities alone."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, h, w) to (B, 1, h, w), (B, T, C) or (B, 2)."""
         if isinstance(self.net, Detector):
-            return self.net.probability(images)  # (B, 1, h, w)
+            return self.net.probability(images)
         found = self.net(images)
-        return (found.logits if isinstance(self.net, Recognizer) else found).softmax(-1)  # (B, T, C) or (B, 2)
+        return (found.logits if isinstance(self.net, Recognizer) else found).softmax(-1)
 
 
 def exported(net: Detector | Classifier | Recognizer, characters: Sequence[str] = ()) -> bytes:
@@ -170,7 +173,6 @@ def exported(net: Detector | Classifier | Recognizer, characters: Sequence[str] 
         import onnx
     except ImportError as error:
         raise ModelMissing("to write a network takes the package onnx: pip install onnx") from error
-    high = {Detector: 64, Classifier: 48, Recognizer: 32}[type(net)]
     free, given = {
         Detector: ({0: "batch", 2: "height", 3: "width"}, {0: "batch", 2: "height", 3: "width"}),
         Recognizer: ({0: "batch", 3: "width"}, {0: "batch", 1: "steps"}),
@@ -179,8 +181,8 @@ def exported(net: Detector | Classifier | Recognizer, characters: Sequence[str] 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's, of its age
         torch.onnx.export(
-            _Answer(net).eval(),
-            (torch.zeros(1, 3, high, 192),),
+            Answer(net).eval(),
+            (torch.zeros(1, 3, HEIGHTS[type(net)], 192),),
             path := Path(folder) / "net.onnx",
             dynamo=False,
             opset_version=17,

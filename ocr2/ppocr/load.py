@@ -45,11 +45,19 @@ V2 = PipelineConfig(
 """PP-OCRv2's own numbers. Its recogniser reads from both ends, so padding changes what it reads: none beyond 320."""
 
 
-def load(model: str = "ppocr", threads: int | None = None) -> Pipeline:
+def load(model: str = "ppocr", threads: int | None = None, device: str | None = None) -> Pipeline:
     """The pipeline of that name or in that folder, on `threads` threads (all processors it may use if not given).
 
-    Raises BadCheckpoint where the folder isn't a model, ModelMissing where a named model's package isn't installed.
+    With a `device` ("cpu", "cuda") the networks that are ours run on torch, there; else all run on onnxruntime. Raises
+    BadCheckpoint where the folder isn't a model, ModelMissing where a package isn't installed that it takes, BadInput
+    for a device that can't be used, BadPrompt for one where no network is ours.
     """
+    if device is not None:
+        try:
+            from ocr2.ppocr.torchnets import moved
+        except ModuleNotFoundError as error:
+            raise ModelMissing(f"--device needs the package {error.name}: pip install 'ocr2[train]'") from error
+        return moved(load(model, threads), model, device)
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if model == "ppocrv2":
@@ -75,7 +83,7 @@ def _pipeline(
         _network(session(detector, threads)),
         _network(session(classifier, 1)) if classifier else None,
         _network(reads),
-        _alphabet(reads, characters),
+        alphabet(reads, characters),
         config,
         threads,
     )
@@ -190,7 +198,10 @@ def _network(loaded: onnxruntime.InferenceSession) -> Network:
     return run
 
 
-def _alphabet(recognizer: onnxruntime.InferenceSession, characters: Path) -> list[str]:
+def alphabet(recognizer: onnxruntime.InferenceSession, characters: Path) -> list[str]:
+    """What a recogniser tells apart, by its metadata or else that file: the blank, characters, a space. Raises
+    BadCheckpoint.
+    """
     told = recognizer.get_modelmeta().custom_metadata_map.get("character")
     if told is None and not characters.is_file():
         raise BadCheckpoint(

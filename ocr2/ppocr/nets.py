@@ -7,7 +7,7 @@ Shapes: B images, h w pixels of the input, T = w / 4 steps along a line, C chara
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from torch.nn import functional as F
 
 STEEPNESS = 50
 """How steeply differentiable binarization goes from 0 to 1 at the threshold."""
+RARE = -3.0
+"""The logit of text that a new detector begins with, about."""
 Stride = int | tuple[int, int]
 Row = tuple[int, int, int, float, str, Stride]
 """Of a MobileNetV3 at width 1: kernel, channels inside, channels out, slope of its squeeze (0: none), activation
@@ -329,6 +331,8 @@ class Detector(nn.Module):
         self.pyramid = Pyramid(self.backbone.channels, width, residual)
         self.shrink, self.threshold = _head(width), _head(width)
         self.apply(_initialised)
+        # Released code: 0. From there a new one can come to see text everywhere, which no Dice loss lets it forget.
+        nn.init.constant_(cast("Tensor", self.shrink[-1].bias), RARE)
 
     def forward(self, images: Tensor) -> Maps:
         """Images (B, 3, h, w), sides of multiples of 32."""

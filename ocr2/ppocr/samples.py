@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 HEIGHTS = (32, 48, 64)
 """Of lines, where a recogniser learns from several; all rows of a batch have one of them (PP-OCRv4)."""
 WIDTH = 320
-"""Of all lines, at any height: shorter ones are padded, longer ones squeezed."""
+"""Of all lines, at any height, unless told otherwise: shorter ones are padded, longer ones squeezed."""
 LONGEST = 25
 """Characters of a line."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -126,21 +126,30 @@ def scene_row(page: Page, other: Page | None, side: int, rng: Random | None, rat
 
 
 def word_row(
-    word: Word, other: Word | None, alphabet: Alphabet, rng: Random | None, height: int = 32, origin: str = ""
+    word: Word,
+    other: Word | None,
+    alphabet: Alphabet,
+    rng: Random | None,
+    height: int = 32,
+    origin: str = "",
+    width: int = WIDTH,
 ) -> Words:
-    """A row of height × WIDTH pixels: the line, often with the other behind it, augmented; without rng as it is.
+    """A row of height × width pixels: the line, often with the other behind it, augmented; without rng as it is.
 
-    Raises BadInput for a text that has no character of the alphabet, or more than LONGEST.
+    Raises BadInput for a text that has no character of the alphabet, more than LONGEST, or more than CTC can spell in
+    the steps of such a width.
     """
     if rng and other and rng.random() < 0.5:
-        word = joined(word, other, WIDTH / height, LONGEST)
+        word = joined(word, other, width / height, LONGEST)
     if len(word.text) > LONGEST:
         raise BadInput(f"{word.text!r:.60} has {len(word.text)} characters: expected at most {LONGEST}")
     classes, _ = alphabet.encode(word.text)
     if not classes:
         raise BadInput(f"{word.text!r:.60} has no character that the recogniser knows: expected one at least")
+    if (steps := len(classes) + sum(a == b for a, b in pairwise(classes))) > width // 4:
+        raise BadInput(f"{word.text!r:.60} takes {steps} steps to spell: {width} pixels have {width // 4}")
     image = _at_most(word.image, height)
-    array = line_array(line_augmented(image, rng) if rng else image, height, WIDTH)
+    array = line_array(line_augmented(image, rng) if rng else image, height, width)
     return Words(torch.from_numpy(array)[None], torch.tensor([classes]), torch.tensor([len(classes)]), (origin,))
 
 

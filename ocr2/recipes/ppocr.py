@@ -11,24 +11,25 @@ that it begins with, those of the labels, and those in DIR/characters.txt, one a
 
 The published runs took 1200 epochs of the detector and 800 of the recogniser on Baidu's own data: hmean .759 alone,
 .777 with DML, .789 with CML, .795 with CopyPaste; accuracy .693 with LCNet, .739 with U-DML, .748 with Enhanced CTC.
-`benchmarks/ppocr_ablation.py` repeats the two tables at a laptop's size.
+`benchmarks/ppocr_ablation.py` repeats the two tables at a laptop's size; `benchmarks/ppocr_finetune.py` fine-tunes on
+drawn lines, for which a few hundred steps of 16 rows do (`--steps 400 --rows 16`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ocr2.errors import BadInput
 from ocr2.ppocr.distill import Centers, Collaborative, Mutual, MutualReading, Plain, Reading, Turning
-from ocr2.ppocr.nets import Classifier, Detector, Recognizer
 from ocr2.stage import Stage
 
 if TYPE_CHECKING:
     from torch import nn
 
-Part = Literal["detector", "recognizer", "classifier"]
+    from ocr2.ppocr.parts import Part
+
 New = Callable[[], "nn.Module"]
 """Makes a network: the first is the student, which begins with the weights that are given."""
 
@@ -57,8 +58,12 @@ class Recipe:
     """Pixels of the pictures that a detector learns from. Published: 960."""
     pasted: bool = True
     """Whether texts of other pages are pasted on a detector's (CopyPaste)."""
+    damaged: bool = True
+    """Whether a recogniser's lines are bent, blurred, inverted and more (RecAug); if not, none are joined either."""
     joined: bool = True
     """Whether a recogniser's lines are at times two as one (TextConAug, PP-OCRv3)."""
+    width: int = 320
+    """Pixels of a recogniser's lines, padding included: what longer ones are squeezed to."""
     heights: tuple[int, ...] = (32,)
     """Of a recogniser's lines, one for each batch (PP-OCRv4 learns from 32, 48 and 64)."""
     ratios: tuple[float, float] = (0.4, 0.4)
@@ -91,13 +96,6 @@ def recipe(name: str, steps: int | None = None, rows: int | None = None) -> Reci
         raise BadInput(f"stage {name!r}: this recipe has the stages {', '.join(RECIPES)}")
     found = RECIPES[name]
     return replace(found, stage=replace(found.stage, steps=steps or found.stage.steps), rows=rows or found.rows)
-
-
-def network(part: Part, backbone: str = "", residual: bool = False, classes: int = 0) -> nn.Module:
-    """A network with random weights."""
-    if part == "detector":
-        return Detector(backbone or "mobilenet", residual)
-    return Recognizer(classes, backbone or "lcnet") if part == "recognizer" else Classifier()
 
 
 def learner(recipe: Recipe, networks: Sequence[nn.Module], classes: int) -> nn.Module:
