@@ -97,8 +97,8 @@ def draw(source: str, rng: Random | None, backend: str = "", held: bool = False)
             content = typst.pdf(page)
         return Drawing(content, "pdf", version, scale, partial(typst.svg, page))
     style, margin = styled(table, rng, held), rng.uniform(3, 8)
-    if not backend and paintable(table, style):
-        image = painted(table, style, margin * pixels / style.size, (round(pixels), SMALLEST), LARGEST)
+    if not backend and (paint := paintable(table, style)):
+        image = painted(table, paint, margin * pixels / style.size, (round(pixels), SMALLEST), LARGEST)
         return Drawing(image, "pixels", f"fonts {need('fonts').version}")
     return Drawing(_typeset(table, style, margin, pixels), "pixels", version)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from ocr2.characters.table.drawing import longest, spare
@@ -33,8 +34,9 @@ _ALIKE = {
 def clean(text: str) -> str:
     """The text as it can stand in a cell: what fonts have, not too long."""
     text = " ".join(text.translate(_ALIKE).replace("''", '"').replace("``", '"').replace("--", "–").split())
-    lacking = set(typst.missing(text, spare()))
-    text = " ".join("".join(char for char in text if char not in lacking).split())
+    if not (text.isascii() and text.isprintable()):
+        lacking = set(typst.missing(text, spare()))
+        text = " ".join("".join(char for char in text if char not in lacking).split())
     if len(text) > LONGEST:
         text = text[:LONGEST].rpartition(" ")[0] or text[:LONGEST]
     return text if wide(text) <= LONGEST else text[: LONGEST // 2]
@@ -175,6 +177,7 @@ KINDS = (words, numbers, dates, anything, strange, sign, formula)
 WEIGHTS = (30, 40, 10, 8, 5, 4, 7)
 
 
+@lru_cache(maxsize=4096)
 def wide(text: str) -> int:
     """How long the text is, in Latin letters."""
     return longest(Cell(0, 0, content_of(text)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ocr2.characters.table import celltext, plainmath, tabular
@@ -62,6 +63,7 @@ def _serif_han() -> Face:
     return next(face for face in typst.faces("han") if face.family == "Noto Serif SC")
 
 
+@cache
 def spare() -> tuple[Face, ...]:
     """Faces for what others lack: together they have all that a table can have."""
     return (
@@ -231,7 +233,7 @@ def longest(cell: Cell) -> int:
         re.sub(r"\\[A-Za-z]+", "x", re.sub(r"[{}^_ ]", "", piece.text)) if piece.math else piece.text
         for piece in cell.content
     )
-    return max(len(line) + sum(map(len, HAN.findall(line))) for line in text.split("\n"))
+    return max(len(line) + (0 if line.isascii() else sum(map(len, HAN.findall(line)))) for line in text.split("\n"))
 
 
 def room(style: Style, line: str = "=") -> float:

@@ -1,11 +1,12 @@
 """A grid of text, painted: several times as fast as Typst sets it, and as it would look there.
 
-What only Typst can is left to it: formulas, slanted type, lines that are broken; and letters with accents in TeX's own
-type, of which Matplotlib ships a cut without them.
+What only Typst can is left to it: formulas, slanted type, lines that are broken. TeX's type is the cut that Matplotlib
+ships, which has no letters with accents.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
 from string import ascii_letters, digits
@@ -55,14 +56,19 @@ class _Run(NamedTuple):
 _Line = list[_Run]
 
 
-def paintable(table: Grid, style: Style) -> bool:
-    """Whether all of it can be painted. Raises BadInput for characters that no font here has."""
+def paintable(table: Grid, style: Style) -> Style | None:
+    """The style in which the table can be painted; None where it can't be.
+
+    It is the given one, or Times for TeX's type where that lacks letters. Raises BadInput for characters that no font
+    here has.
+    """
     check_covered(table, style)
     pieces = [piece for cell in table.cells for piece in cell.content]
     if any(piece.math or "i" in piece.style for piece in pieces) or any(longest(cell) > LONG for cell in table.cells):
-        return False
+        return None
     faces, letters = _faces(style.faces), set("".join(piece.text for piece in pieces)) - {"\n"}
-    return all(faces[char] != MODERN for char in letters)
+    lacking = any(faces[char] == MODERN for char in letters)
+    return replace(style, faces=(_TIMES, *style.faces[1:])) if lacking else style
 
 
 def painted(table: Grid, style: Style, margin: float, sizes: tuple[int, int], largest: int) -> Pixels:
