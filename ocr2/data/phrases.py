@@ -60,4 +60,4 @@ def _within(rng: Random, lengths: list[int], count: int) -> tuple[int, int] | No
 
 def _bare(text: str) -> str:
     """Without the marks at its ends."""
-    return _ENDS.sub("", text)
+    return text if text.isalnum() else _ENDS.sub("", text)

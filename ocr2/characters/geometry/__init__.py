@@ -132,7 +132,7 @@ def draw(source: str, rng: Random | None, backend: str = "", held: bool = False)
     checked(readable(source))
     scale = 1.6
     if rng is not None:
-        scale = rng.uniform(1.45, 2.0)  # no thinner, or pale lines are lost
+        scale = rng.uniform(1.4, 1.85)  # no thinner, or pale lines are lost
         source = _varied(source, rng, scale)
     told = f"{tool.name} {tool.version}"
     if tool.name == "pdflatex":
@@ -151,7 +151,7 @@ def _drawn(source: str) -> tuple[str, float, float]:
 
 def _varied(source: str, rng: Random, scale: float) -> str:
     """The source with options that nobody writes down: how thick plain lines are, arrow heads, the size of type."""
-    options = [f"line width={rng.uniform(0.45, 0.52):.2f}pt"]
+    options = [f"line width={rng.uniform(0.48, 0.54):.2f}pt"]
     if not re.search("thick|thin|line width", source):
         options = [f"line width={rng.choice([wide for wide in (0.4, 0.5, 0.6, 0.8, 1.0) if wide * scale > 0.7])}pt"]
     if not re.search(r"font|every node|\\(tiny|small|large|Large|footnotesize|scriptsize)\b", source):
