@@ -215,6 +215,7 @@ class _Given:
         if given := [f"--{key}" for key in ("model", "precision", "device") if asked[key]]:
             raise BadPrompt(f"--predictions reads nothing: leave {' and '.join(given)} out")
         self.predictions = Predictions(asked["predictions"], benchmark)
+        self.whole = not (asked["tasks"] or asked["limit"])
 
     def items(self, items: list[Item]) -> list[Item]:
         """What they answer: each as often as it was read."""
@@ -226,4 +227,5 @@ class _Given:
 
     def about(self) -> dict[str, Any]:
         """What a Run is told of them."""
-        return {key: getattr(self.predictions, key) for key in ("model", "plain", "notes", "read")}
+        told = {key: getattr(self.predictions, key) for key in ("model", "plain", "notes", "read")}
+        return told if self.whole else told | {"notes": ()}  # which are about samples that weren't chosen
