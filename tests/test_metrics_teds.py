@@ -11,7 +11,7 @@ from apted import APTED, Config
 from lxml import html
 from rapidfuzz.distance import Levenshtein
 
-from ocr2.metrics.teds import table_html, teds
+from ocr2.metrics.teds import teds
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -177,7 +177,7 @@ def test_the_first_table_counts() -> None:
 
 @pytest.mark.parametrize("text", ["", "text", "| a |\n|---|\n| b |", "</table>", "<!-- <table><tr> -->", "<tr><td>a"])
 def test_without_a_table_it_is_0(text: str) -> None:
-    assert teds(text, CELL) == teds(CELL, text) == teds(text, text) == 0 == len(table_html(text))
+    assert teds(text, CELL) == teds(CELL, text) == teds(text, text) == 0
 
 
 def test_tables_without_anything() -> None:
@@ -214,11 +214,3 @@ HOSTILE = {
 def test_what_is_made_to_take_long_has_a_worth(name: str) -> None:
     assert 0 <= teds(HOSTILE[name], numbered(range(20), 8)) < 0.2
     assert teds(HOSTILE[name], HOSTILE[name]) == 1
-
-
-def test_the_source_of_the_first_table() -> None:
-    assert table_html(f"a {CELL} b {CELL}") == CELL
-    nested = CELL.replace("x", CELL)
-    assert table_html(f"</table><!-- <table> -->{nested}</table>") == nested
-    assert table_html(f"x{nested[:-8]}") == nested[:-8]
-    assert table_html('<TABLE border="0"\n><tr></Table>\n') == '<TABLE border="0"\n><tr></Table>'

@@ -80,19 +80,6 @@ def teds(predicted: str, truth: str, structure: bool = False, *, published: bool
     return worth if published else max(0.0, worth)
 
 
-def table_html(text: str) -> str:
-    """The source of the first HTML table in a text, to its end or the text's; "" where there is none."""
-    begin, inside = -1, 0
-    for tag in _TAG.finditer(text):
-        if (tag[2] or "").lower() != "table":
-            continue
-        begin = tag.start() if begin < 0 and not tag[1] else begin
-        inside += 0 if begin < 0 else -1 if tag[1] else 1
-        if begin >= 0 and not inside:
-            return text[begin : tag.end()]
-    return text[begin:] if begin >= 0 else ""
-
-
 @dataclass
 class _Tree:
     """A table's n nodes, in the order of their start tags."""

@@ -17,7 +17,6 @@ drawn lines, for which a few hundred steps of 16 rows do (`--steps 400 --rows 16
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,12 +25,11 @@ from ocr2.ppocr.distill import Centers, Collaborative, Mutual, MutualReading, Pl
 from ocr2.stage import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from torch import nn
 
     from ocr2.ppocr.parts import Part
-
-New = Callable[[], "nn.Module"]
-"""Makes a network: the first is the student, which begins with the weights that are given."""
 
 
 @dataclass(frozen=True)

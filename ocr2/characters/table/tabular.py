@@ -20,7 +20,6 @@ from ocr2.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ENVIRONMENTS = ("tabular", "tabular*", "tabularx", "tabulary", "array")
 BEGIN = re.compile(r"\\begin\s*\{(tabular\*?|tabularx|tabulary|array)\}")
 _AROUND = re.compile(
     r"\\(begin|end)\s*\{(table\*?|center|document|small|footnotesize)\}|\\(centering|small|footnotesize|scriptsize"
