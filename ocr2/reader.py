@@ -11,13 +11,13 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 from ocr2 import align, files
 from ocr2.errors import BadInput, BadPrompt, OcrError
-from ocr2.types import Box, Page, Prompt, Transcript
+from ocr2.types import Box, Page, Prompt, Transcript, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ocr2.got.engine import Engine, Reading
-    from ocr2.types import Line
+    from ocr2.types import Line, Quad
 
     Source = str | Path | bytes | BinaryIO | Image.Image
 
 _log = logging.getLogger(__name__)
+EMBEDDED = {"text": "ppocr", "region": "ppocr", "format": "nano"}
+"""Which reader of those that the package ships answers, where no model is named: the one that measured better for what
+is asked (README, "Which reader answers"). Where this build has no weights for it, it is ppocr that answers, or refuses.
+"""
 _KEPT = 16
 """Pages whose images are kept while one before them is still being read."""
 
@@ -56,10 +60,10 @@ class Reader:
     def check(self, prompt: Prompt) -> None:
         """Raises BadPrompt for what this reader can't be asked, whatever the page."""
         plain = Prompt()
-        asked = [field.name for field in fields(plain) if getattr(prompt, field.name) != getattr(plain, field.name)]
+        asked = [name for name in ("format", "tiles", "pages") if getattr(prompt, name) != getattr(plain, name)]
         if asked:
             raise BadPrompt(
-                f"this model reads whole pages as plain text, without {', '.join(asked)}: leave that out, "
+                f"this model reads plain text, page by page, without {', '.join(asked)}: leave that out, "
                 "or take a GOT model"
             )
 
@@ -86,13 +90,30 @@ class Reader:
         self.check(_about(prompt, question))
         page, began = question[0], time.perf_counter()
         try:
-            read = self.model.read(page.image, page.number, page.origin)
+            lines = self._lines_of(page, prompt)
         except OcrError:
             raise
         except Exception as error:
             raise _unreadable(page, error) from error
         seconds = time.perf_counter() - began
-        return Transcript(read.text, "text", prompt, "eos", _score(read.lines), read.lines, seconds)
+        return Transcript(join(lines), "text", prompt, "eos", _score(lines), lines, seconds)
+
+    def _lines_of(self, page: Page, prompt: Prompt) -> tuple[Line, ...]:
+        """The lines of the page, or of the region that is asked for. Raises BadInput, BadPrompt."""
+        if not (prompt.box or prompt.point or prompt.color):
+            return self.model.read(page.image, page.number, page.origin).lines
+        from ocr2 import region  # brings OpenCV
+
+        try:
+            box = region.find(page.image, prompt)
+        except OcrError as error:
+            raise type(error)(f"{_name(page)}, page {page.number}: {error}") from error
+        if box is None:
+            x, y = prompt.point or (0.0, 0.0)
+            at = Box(x, y, x + 1, y + 1)
+            return tuple(line for line in self._lines_of(page, Prompt()) if line.box and line.box.meets(at))
+        part, x0, y0 = region.alone(page.image, box)
+        return tuple(_moved(line, x0, y0) for line in self.model.read(part, page.number, page.origin).lines)
 
     def live(self, question: Page | Question, prompt: Prompt | None = None) -> Iterator[str | Transcript]:
         """Pieces of the text as they are read, then the whole transcript, whose text they are."""
@@ -281,6 +302,17 @@ def _about(prompt: Prompt, question: Question) -> Prompt:
     return prompt if prompt.pages > 1 else replace(prompt, pages=len(question))
 
 
+def _moved(line: Line, x: float, y: float) -> Line:
+    """A line of a part of a page, on the page: the part's corner is at x, y."""
+
+    def moved(quad: Quad) -> Quad:
+        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = quad
+        return (x0 + x, y0 + y), (x1 + x, y1 + y), (x2 + x, y2 + y), (x3 + x, y3 + y)
+
+    pieces = tuple(replace(piece, quad=moved(piece.quad)) for piece in line.pieces)
+    return replace(line, quad=line.quad and moved(line.quad), pieces=pieces)
+
+
 def _name(page: Page) -> str:
     """What to call the file that a page is from."""
     return "standard input" if page.origin == "-" else page.origin or "the input"
@@ -302,8 +334,18 @@ def _score(lines: tuple[Line, ...]) -> float:
     return sum(line.score * len(line.text) for line in lines) / characters if characters else 1.0
 
 
+def embedded(prompt: Prompt) -> str:
+    """The name of the model that the package ships for such a question."""
+    from ocr2.got.load import NAMES, is_shipped
+
+    formatted = prompt.format or prompt.tiles or prompt.pages > 1
+    region = prompt.box or prompt.point or prompt.color
+    name = EMBEDDED["format" if formatted else "region" if region else "text"]
+    return name if name not in NAMES or is_shipped(name) else "ppocr"
+
+
 def load(
-    model: str | Path = "ppocr",
+    model: str | Path = EMBEDDED["text"],
     threads: int | None = None,
     *,
     precision: str | None = None,
@@ -331,11 +373,14 @@ def load(
 
 def read(
     source: Source,
-    model: str | Path = "ppocr",
+    model: str | Path | None = None,
     *,
     pages: str | None = None,
     dpi: int = files.DPI,
     prompt: Prompt | None = None,
 ) -> Transcript:
-    """The transcript of an image, PDF or TIFF. To read many, `load` once and use the reader."""
-    return load(model).read(source, pages=pages, dpi=dpi, prompt=prompt)
+    """The transcript of an image, PDF or TIFF, by default as the embedded reader for such a question reads it.
+
+    To read many, `load` once and use the reader.
+    """
+    return load(model or embedded(prompt or Prompt())).read(source, pages=pages, dpi=dpi, prompt=prompt)

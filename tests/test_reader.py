@@ -18,7 +18,7 @@ from test_files import complaint, sheets
 import ocr2
 from ocr2 import errors
 from ocr2.errors import BadCheckpoint, BadInput, BadPrompt
-from ocr2.reader import Reader
+from ocr2.reader import Reader, embedded
 from ocr2.types import Box, Line, Page, Prompt
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def test_stream_closes_the_file(book: Path) -> None:
 
 @pytest.mark.parametrize(
     "prompt",
-    [Prompt(format=True), Prompt(box=Box(0, 0, 5, 5)), Prompt(color="red"), Prompt(tiles=12), Prompt(pages=2)],
+    [Prompt(format=True), Prompt(format=True, box=Box(0, 0, 5, 5)), Prompt(tiles=12), Prompt(pages=2)],
 )
 def test_prompts_that_the_model_cannot_answer(prompt: Prompt) -> None:
     fake, image = Fake(), Image.new("RGB", (8, 8))
@@ -177,7 +177,7 @@ def test_prompts_that_the_model_cannot_answer(prompt: Prompt) -> None:
         lambda: next(Reader(fake).stream(image, prompt=prompt)),
     ):
         message = complaint(call, BadPrompt)
-        assert message.startswith("this model reads whole pages as plain text, without ")
+        assert message.startswith("this model reads plain text, page by page, without ")
         assert message.endswith(": leave that out, or take a GOT model")
     assert fake.pages == []
 
@@ -229,3 +229,13 @@ def test_an_image_is_left_as_it_is(reader: Reader, title: Image.Image) -> None:
     (pair,) = reader.stream(title)
     assert pair[0].image.mode == "RGB"
     assert (title.mode, title.tobytes(), dict(title.info)) == before
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_embedded_reader_for_a_question(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Formatted text is for nano, as soon as this build has its weights; ppocr refuses it till then."""
+    monkeypatch.setattr("ocr2.got.load.is_shipped", lambda name: there)
+    plain = [Prompt(), Prompt(box=Box(0, 0, 5, 5)), Prompt(point=(1, 1)), Prompt(color="red")]
+    assert {embedded(prompt) for prompt in plain} == {"ppocr"}
+    formatted = [Prompt(format=True), Prompt(format=True, color="red"), Prompt(tiles=2), Prompt(pages=2)]
+    assert {embedded(prompt) for prompt in formatted} == {"nano" if there else "ppocr"}

@@ -63,10 +63,15 @@ def load(
     return _on_torch(model, threads, precision, device)
 
 
+def is_shipped(model: str, weights: Path = WEIGHTS) -> bool:
+    """Whether this build of the package has weights for a model that is known by name."""
+    return (weights / model / "config.json").is_file()
+
+
 def named(model: str, weights: Path = WEIGHTS) -> Path:
     """The folder of a model that the package ships. Raises ModelMissing where this build has no weights for it."""
     folder = weights / model
-    if not (folder / "config.json").is_file():
+    if not is_shipped(model, weights):
         raise ModelMissing(
             f"--model {model}: this build of ocr2 has no weights for it: read with --model ppocr, or train it: "
             f"ocr2 train {model} --data CORPORA --out OUT writes OUT/onnx, which is read with --model OUT/onnx"
@@ -89,7 +94,7 @@ def _exported(
             "the model that it was exported from"
         )
     tokenizer = Tokenizer.load(folder)
-    _check(tokenizer, config, folder)
+    check(tokenizer, config, folder)
     return Engine(OnnxRunner(folder, config, threads), tokenizer, config, ROWS_CPU, _budget(config, 4, CACHE_CPU))
 
 
@@ -117,7 +122,7 @@ def _on_torch(model: str, threads: int | None, precision: str | None, device: st
     folder = checkpoint.find(model)
     tokenizer = Tokenizer.load(folder)
     network = checkpoint.load(folder)
-    _check(tokenizer, network.config, folder)
+    check(tokenizer, network.config, folder)
     network = precisions.converted(network.to(where), precision or precisions.fastest(where))  # type: ignore[arg-type]
     room = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else 0
     runner = TorchRunner(network, max(1, min(room // VIEW, 16)))
@@ -126,8 +131,8 @@ def _on_torch(model: str, threads: int | None, precision: str | None, device: st
     return Engine(runner, tokenizer, network.config, rows, budget)
 
 
-def _check(tokenizer: Tokenizer, config: GOTConfig, folder: Path) -> None:
-    """A tokenizer of another model would make nonsense of every prompt."""
+def check(tokenizer: Tokenizer, config: GOTConfig, folder: Path) -> None:
+    """Raises BadCheckpoint for a tokenizer of another model: it would make nonsense of every prompt."""
     if tokenizer.image != config.image_token:
         raise BadCheckpoint(
             f"{folder}: <imgpad> is token {tokenizer.image} of the tokenizer and {config.image_token} of the model: "
