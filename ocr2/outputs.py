@@ -2,7 +2,8 @@
 
 Every writer takes results one at a time and yields the document's bytes as they come. The pieces of a page, from the
 large to the small: paragraphs (end "\\n\\n") hold rows (end "\\n"), a row holds the lines printed beside each other,
-and a line holds words.
+and a line holds words. What is more than text, as a model's answer may be, is written as its kind is: tables as tables,
+formulas as formulas, music as a picture.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from importlib import metadata
 from itertools import count
+from typing import Literal
 
+from ocr2.errors import OcrError, RendererMissing
 from ocr2.layout import Row, blocks, height, is_flat, lines_of, paragraphs, printable, printed, unplaced, words
 from ocr2.pdf import write_pdf
 from ocr2.result import Result
-from ocr2.types import Box, Line, join
+from ocr2.types import Box, Line, Transcript, join
 
 Writer = Callable[[Iterable[Result]], Iterator[bytes]]
 
@@ -51,16 +54,40 @@ def _escape_markdown(text: str) -> str:
 
 
 def _markdown(results: Iterable[Result]) -> Iterator[bytes]:
-    """Paragraphs and headings, with a rule between pages; as it is what GOT answered, or what has no places."""
+    """Paragraphs and headings, with a rule between pages; as it is what GOT answered as text, or what has no places."""
     for n, result in enumerate(results):
         body = result.transcript.text
-        if is_flat(result.transcript):
-            marked = [
+        if marked := _by_kind(result.transcript, "md"):
+            body = marked
+        elif is_flat(result.transcript):
+            parts = [
                 "#" * block.level + " " * bool(block.level) + "\\\n".join(map(_escape_markdown, block.stretches))
                 for block in blocks(result.transcript)
             ]
-            body = "\n\n".join(marked)
+            body = "\n\n".join(parts)
         yield _utf8(("\n---\n\n" if n else "") + (body + "\n" if body else ""))
+
+
+def _by_kind(read: Transcript, form: Literal["md", "html"]) -> str:
+    """What is more than text in Markdown or HTML, by its kind; "" for text, and for what can't be written so."""
+    if read.kind == "text" or is_flat(read):
+        return ""
+    from ocr2.characters import CHARACTERS, exported, markup  # brings OpenCV, which plain text needn't wait for
+
+    kind = "document" if read.kind == "formula" else read.kind  # a page of nothing else
+    if kind not in CHARACTERS:
+        return ""
+    try:
+        if form in CHARACTERS[kind].EXPORTS:
+            return exported(read.text, form, kind).decode().rstrip("\n")
+        if form == "md":
+            return markup.fenced(read.text, kind)
+        return markup.figure(exported(read.text, "svg", kind).decode(), read.text, kind)
+    except RendererMissing as error:
+        markup.missing(error)
+    except OcrError:
+        pass
+    return markup.verbatim(read.text) if kind in markup.NOTATIONS and form == "html" else ""
 
 
 _HTML_HEAD = """<!DOCTYPE html>
@@ -68,7 +95,10 @@ _HTML_HEAD = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8"/>
 <title>Transcript</title>
-<style>.page {max-width: 45em; margin: 2em auto} .page + .page {border-top: 1px solid; padding-top: 2em}</style>
+<style>.page {max-width: 45em; margin: 2em auto} .page + .page {border-top: 1px solid; padding-top: 2em}
+table {border-collapse: collapse; margin: 1em 0} table:not([border="0"]) :is(td, th) {border: 1px solid}
+td, th {padding: .2em .6em} :is(td, th):not([align]) {text-align: left} [colspan]:not([align]) {text-align: center}
+img {max-width: 100%; vertical-align: middle} .formula {text-align: center}</style>
 </head>
 <body>
 """
@@ -80,7 +110,9 @@ def _html(results: Iterable[Result]) -> Iterator[bytes]:
     for result in results:
         file = html.escape(printable(result.origin))
         page = [f'<section class="page" data-file="{file}" data-page="{result.number}">']
-        for block in blocks(result.transcript):
+        if marked := _by_kind(result.transcript, "html"):
+            page.append(printable(marked))
+        for block in () if marked else blocks(result.transcript):
             tag = f"h{block.level}" if block.level else "p"
             page.append(f"<{tag}>{'<br/>'.join(map(html.escape, block.stretches))}</{tag}>")
         yield _utf8("\n".join([*page, "</section>\n"]))
@@ -96,9 +128,21 @@ def _json(results: Iterable[Result]) -> Iterator[bytes]:
 
 
 def _jsonl(results: Iterable[Result]) -> Iterator[bytes]:
-    """One record a line, a line for each page."""
+    """One record a line, a line for each page; what a chart or a table says is in it by the name of its kind."""
     for result in results:
-        yield _utf8(json.dumps(result.to_json(), ensure_ascii=False) + "\n")
+        yield _utf8(json.dumps(result.to_json() | _data(result.transcript), ensure_ascii=False) + "\n")
+
+
+def _data(read: Transcript) -> dict[str, object]:
+    """What a chart says, `{"chart": {"title": …, "values": …}}`, or a table, `{"table": [["a", "b"], …]}`."""
+    if read.kind not in ("chart", "table"):
+        return {}
+    from ocr2.characters import exported
+
+    try:
+        return {read.kind: json.loads(exported(read.text, "json", read.kind))}
+    except OcrError:
+        return {}
 
 
 _HOCR_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
@@ -196,3 +240,13 @@ FORMATS: dict[str, Writer] = {
     "pdf": write_pdf,
 }
 """The writers by the names the command line gives them."""
+
+BETWEEN = {"csv": b"\r\n", "smiles": b"", "latex": b"\n", "tikz": b"\n"}
+"""The notations of EXPORTED that hold several pages, and what stands between these; any other holds one."""
+
+
+def joined(pages: Iterable[bytes], form: str) -> Iterator[bytes]:
+    """Pages in one of EXPORTED, one after the other."""
+    for n, page in enumerate(pages):
+        whole = page if page.endswith(b"\n") or form not in BETWEEN else page + b"\n"
+        yield BETWEEN.get(form, b"") + whole if n else whole

@@ -24,6 +24,20 @@ COLORS: tuple[Color, ...] = get_args(Color)
 MOST_TILES = 12
 """The most tiles that a page is cut into."""
 
+EXPORTED = {
+    "kern": ".krn",
+    "musicxml": ".musicxml",
+    "midi": ".mid",
+    "svg": ".svg",
+    "latex": ".tex",
+    "mathml": ".mml",
+    "smiles": ".smi",
+    "mol": ".mol",
+    "csv": ".csv",
+    "tikz": ".tikz",
+}
+"""The notations that a transcript may be written in, and what their files are called; see `characters.exported`."""
+
 
 @dataclass(frozen=True)
 class Box:

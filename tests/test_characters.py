@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import suppress
 from math import isfinite
 from random import Random
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from text_helpers import CHINESE, ENGLISH, write_corpus
 
-from ocr2.characters import CHARACTERS, Character, kind_of, text
+from ocr2.characters import CHARACTERS, EXPORTED, Character, exported, forms, kind_of, text
 from ocr2.data.corpus import Corpus
 from ocr2.errors import BadInput, RenderFailed
 
@@ -168,3 +169,53 @@ def test_text_is_drawn_in_type_that_has_it_all() -> None:
     for seed in range(8):
         drawn = text.draw("\u2211" * 20, Random(seed)).pixels()  # a sign that many faces haven't
         assert (drawn < 128).sum() > 20
+
+
+# --- what transcripts are written as ----------------------------------------------------------------------------------
+
+KNOWN = {*EXPORTED, "md", "html", "json"}
+
+
+def test_forms_are_known_and_every_notation_is_of_some_kind(character: Character, kind: str) -> None:
+    assert set(character.EXPORTS) <= KNOWN - {"svg"} and forms(kind)[-1] == "svg"
+    assert set(EXPORTED) == {form for each in CHARACTERS for form in forms(each) if form in EXPORTED}
+    assert len(set(EXPORTED.values())) == len(EXPORTED)
+
+
+def test_an_svg_is_the_plain_drawing(character: Character, kind: str, corpus: Corpus) -> None:
+    source = character.compose(corpus, Random(3))
+    assert exported(source, "svg", kind).decode() == character.draw(source, None).svg()
+
+
+def test_what_is_composed_is_written_in_its_own_notation(character: Character, kind: str, corpus: Corpus) -> None:
+    own = {"molecule": "smiles", "music": "kern", "geometry": "tikz", "table": "latex", "formula": "latex"}
+    for seed in range(5):
+        source = character.compose(corpus, Random(seed))
+        if kind in own:
+            assert "".join(exported(source, own[kind]).decode().split()) in "".join(source.split())
+
+
+def test_what_it_cannot_be_written_as_is_told_with_what_it_can() -> None:
+    for transcript, form, told in [
+        ("Some words.", "musicxml", "this is plain text, and can't be written as musicxml: expected svg"),
+        ("| a | b |\n|---|---|", "kern", "this is a table, and can't be written as kern: expected csv, latex"),
+        ("**kern\n4c\n*-", "csv", "this is music, and can't be written as csv: expected kern, musicxml, midi, svg"),
+        ("x", "docx", "can't be written as docx"),
+    ]:
+        with pytest.raises(BadInput, match=re.escape(told)):
+            exported(transcript, form)
+    assert exported("| a | b |\n|---|---|", "csv", "rune") == b"a,b\r\n"
+
+
+def test_nonsense_is_refused_or_written(kind: str) -> None:
+    for nonsense in NONSENSE:
+        for form in forms(kind):
+            with suppress(BadInput, RenderFailed):
+                assert isinstance(exported(nonsense, form, kind), bytes)
+
+
+def test_answers_without_their_marks_are_what_is_asked_for() -> None:
+    assert exported("CC(=O)O", "smiles") == b"CC(=O)O\n"
+    for form in ("mol", "musicxml", "tikz"):
+        with pytest.raises(BadInput, match=f"this is plain text, and can't be written as {form}: expected svg"):
+            exported("A page of text, as there are many.", form)

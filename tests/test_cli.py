@@ -447,6 +447,47 @@ def test_a_suffix_of_no_format_is_refused(ocr2: Command, tmp_path: Path, good: P
     assert not (tmp_path / "x.docx").exists()
 
 
+@pytest.mark.parametrize(
+    ("args", "to"), [(["--to", "csv"], "csv"), (["-o", "x.mid"], "midi"), (["--to", "svg"], "svg")]
+)
+def test_plain_text_is_written_in_no_other_notation(
+    ocr2: Command, tmp_path: Path, good: Path, args: list[str], to: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = ocr2("read", good, *args)
+    assert (ran.status, ran.out, os.listdir(tmp_path)) == (2, b"", ["good.png"])
+    assert ran.err == [
+        f"ocr2: ppocr reads plain text, which can't be written as {to}: "
+        "take a GOT model, or one of text, md, html, json, jsonl, hocr, pdf"
+    ]
+
+
+@pytest.mark.parametrize("args", [["--to", "musicxml"], ["-o", "x.mml"], ["-o", "x.svg"]])
+def test_a_notation_of_one_page_takes_no_two_files(
+    ocr2: Command, tmp_path: Path, good: Path, args: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = ocr2("read", good, good, "--model", "nowhere", *args)  # before the model is loaded
+    assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
+    assert "2 inputs, and " in ran.err[0] and "have a file written for each, with -o DIR/" in ran.err[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "to"),
+    [
+        ("x.krn", "kern"),
+        ("x.MID", "midi"),
+        ("x.midi", "midi"),
+        ("x.tex", "latex"),
+        ("x.mml", "mathml"),
+        ("x.smi", "smiles"),
+    ],
+)
+def test_notations_by_their_suffixes(name: str, to: str) -> None:
+    assert verb._format(None, name) == to
+    assert set(verb.SUFFIXES.values()) & set(verb._OTHERS) == set()
+
+
 def test_the_format_asked_for_beats_the_suffix(ocr2: Command, tmp_path: Path, good: Path) -> None:
     assert ocr2("read", good, "-o", tmp_path / "x.txt", "--to", "json").status == 0
     check("json", (tmp_path / "x.txt").read_bytes())

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from ocr2 import cli
-from ocr2.characters import CHARACTERS
-from ocr2.cli.draw import KINDS
+from ocr2.characters import CHARACTERS, EXPORTED
+from ocr2.cli.draw import KINDS, NOTATIONS, PICTURES
 from ocr2.errors import BadInput
 from ocr2.renderers.drawing import Drawing
 
@@ -174,8 +174,46 @@ def test_from_standard_input_to_standard_output(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "out", "begins"),
+    [
+        ("table.tex", "t.csv", b"a,b\r\n"),
+        ("table.tex", "t.md", b"| a | b |"),
+        ("table.tex", "t.tex", b"\\begin{tabular}"),
+        ("page.md", "p.tex", b"\\section*{A title}"),
+        ("chart.json", "c.csv", b"x,y\r\na,1\r\n"),
+        ("chart.json", "c.json", b'{"title": "T"'),
+        ("score.krn", "s.MID", b"MThd"),
+        ("score.krn", "s.musicxml", b"<?xml"),
+        ("formula.tex", "f.mml", b"<math"),
+        ("molecule.smi", "m.smi", b"CCO\n"),
+        ("figure.tikz", "f.tikz", b"\\begin{tikzpicture}"),
+    ],
+)
+def test_a_source_in_another_notation(
+    source: str, out: str, begins: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / source).write_text(SOURCES[source])
+    assert draw(capfd, tmp_path / source, "-o", tmp_path / out) == (0, "")
+    assert (tmp_path / out).read_bytes().startswith(begins)
+
+
+def test_every_notation_has_its_suffix() -> None:
+    assert set(NOTATIONS.values()) == {*EXPORTED, "md", "json"} - {"svg"}
+    assert not {f".{form}" for form in PICTURES} & set(NOTATIONS)
+
+
+@pytest.mark.parametrize("option", [["--seed", "1"], ["--aged", "1"], ["--scale", "2"], ["--backend", "b"]])
+def test_a_notation_has_no_looks(option: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a").write_text(SOURCES["table.tex"])
+    code, err = draw(capfd, tmp_path / "a", *option, "-o", tmp_path / "out.csv")
+    assert code == 2 and err.endswith(f"{option[0]}, but only pictures have looks: leave it out, or write a PNG\n")
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
     ("content", "args", "words"),
     [
+        (b"x", ["-o", "out.musicxml", "--kind", "text"], "this is plain text, and can't be written as musicxml"),
         (b"x", ["-o", "out.jpg"], "expected a name that ends in .png, .svg or .html"),
         (b"x", ["-o", "out"], "expected a name that ends in"),
         (b"20", ["-o", "out.svg", "--aged", "1"], "leave --scale and --aged out"),

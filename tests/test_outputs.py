@@ -1,9 +1,12 @@
 """What the writers promise, checked by other readers: json, xml.etree, an hOCR validator written here, and pdfium."""
 
+import base64
 import io
 import json
 import random
 import re
+import subprocess
+import sys
 import tempfile
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -14,11 +17,11 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 from pypdfium2 import raw
 
-from ocr2.errors import BadInput, BadOutput
+from ocr2.errors import BadInput, BadOutput, RendererMissing
 from ocr2.layout import words
-from ocr2.outputs import FORMATS
+from ocr2.outputs import BETWEEN, FORMATS, joined
 from ocr2.result import Result
-from ocr2.types import Box, Line, Page, Piece, Prompt, Quad, Transcript, join
+from ocr2.types import EXPORTED, Box, Line, Page, Piece, Prompt, Quad, Transcript, join
 
 WIDTH, HEIGHT = 600, 800
 
@@ -323,6 +326,105 @@ def test_html_is_well_formed_escaped_and_structured():
     assert "".join(sections[4].itertext()).strip() == '<b>&amp; "q"</b> ok'
     assert len(sections[5]) == 0
     assert [p.text for p in sections[6]] == ["# Title", "$x < y$ & *z*"]
+
+
+# What is more than text
+
+TABLE = "\\begin{tabular}{|l|c|}\n\\hline a & \\( x^{2} \\) \\\\\n\\hline <b> & 2 \\\\\n\\hline\n\\end{tabular}"
+CHART = "{'title': 'Rain', 'source': 'None', 'x_title': 'Month', 'y_title': 'mm', 'values': {'May': 61, 'June': 47.5}}"
+KERN = "**kern\n*clefG2\n*M4/4\n=1\n4c\n4d\n4e\n4f\n==\n*-"
+PAGE = "# Title\n\nSome \\( x \\) and\n\n\\[ y \\]\n\n" + TABLE
+
+
+def more(kind, text) -> Result:
+    return result(text=text, kind=kind, tokens=9, prompt=Prompt(format=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "written"),
+    [
+        ("table", TABLE, "| a | $x^{2}$ |\n| --- | :---: |\n| \\<b> | 2 |\n"),
+        ("chart", CHART, "**Rain**\n\n| Month | mm |\n| --- | ---: |\n| May | 61 |\n| June | 47.5 |\n"),
+        ("formula", "\\[ y \\]", "$$\ny\n$$\n"),
+        ("music", KERN, f"```kern\n{KERN}\n```\n"),
+        ("molecule", "<smiles>CCO</smiles>", "```smiles\n<smiles>CCO</smiles>\n```\n"),
+        ("document", PAGE, "# Title\n\nSome $x$ and\n\n$$\ny\n$$\n\n| a | $x^{2}$ |\n| --- | :---: |\n| \\<b> | 2 |\n"),
+        ("table", "no table", "no table\n"),
+        ("chart", "{'title'", "{'title'\n"),
+        ("rune", "*x*", "*x*\n"),
+    ],
+)
+def test_markdown_of_what_is_more_than_text(kind, text, written):
+    assert write("md", more(kind, text)) == written
+
+
+def test_json_has_what_a_table_or_chart_says_and_reads_back():
+    for form in ("json", "jsonl"):
+        records = json.loads(write("json", more("table", TABLE), more("chart", CHART), more("table", "none"), PLAIN))
+        assert records[0]["table"] == [["a", "\\( x^{2} \\)"], ["<b>", "2"]]
+        assert records[1]["chart"]["values"] == {"May": 61, "June": 47.5} and records[1]["chart"]["source"] is None
+        assert not {"table", "chart"} & {*records[2], *records[3]}, form
+        assert [Result.from_json(record) for record in records[:2]] == [more("table", TABLE), more("chart", CHART)]
+
+
+def test_html_shows_what_is_more_than_text():
+    pytest.importorskip("py_mini_racer", reason="engines: pip install 'ocr2[engines]'")
+    pytest.importorskip("verovio", reason="engines: pip install 'ocr2[engines]'")
+    kinds = {"table": TABLE, "chart": CHART, "formula": "\\[ y \\]", "music": KERN, "document": PAGE, "rune": "<x>"}
+    pages = parse(write("html", *(more(kind, text) for kind, text in kinds.items()))).findall("body/section")
+    shown = dict(zip(kinds, pages, strict=True))
+    assert [element.tag for element in shown["document"]] == ["h1", "p", "p", "table"]
+    assert len(shown["document"].findall(".//{*}math")) == 3 and len(shown["table"].findall(".//{*}math")) == 1
+    assert shown["formula"].find(".//{*}math").get("display") == "block"
+    assert shown["chart"].findtext("table/caption") == "Rain"
+    picture = shown["music"].find("figure/img").get("src")
+    assert picture.startswith("data:image/svg+xml;base64,") and shown["music"].findtext(".//pre") == KERN
+    ET.fromstring(base64.b64decode(picture.partition(",")[2]))
+    assert shown["rune"].findtext("p") == "<x>"
+
+
+def test_html_of_what_is_none_of_its_kind_is_its_text():
+    pages = [more("table", "a < b\nc"), more("music", "no music <\x00>"), more("document", " "), more("molecule", "?")]
+    body = parse(write("html", *pages)).find("body")
+    assert ["".join(section.itertext()).strip() for section in body] == ["a < bc", "no music <>", "", "?"]
+
+
+def test_html_without_the_engines_keeps_the_sources_and_says_so_once(monkeypatch, caplog):
+    from ocr2.characters import CHARACTERS, markup
+
+    def absent(*_):
+        raise RendererMissing("verovio draws music, and the package verovio is missing: pip install 'ocr2[engines]'")
+
+    monkeypatch.setattr(CHARACTERS["music"], "draw", absent)
+    monkeypatch.setitem(CHARACTERS["formula"].EXPORTS, "mathml", absent)
+    markup.told.cache_clear()
+    pages = parse(write("html", more("music", KERN), more("document", PAGE), more("music", KERN))).find("body")
+    assert [pages[0].findtext("pre"), pages[2].findtext("pre")] == [KERN, KERN]
+    assert [p.text for p in pages[1].iter("p")] == ["Some \\( x \\) and", "\\[ y \\]"]
+    assert len(caplog.records) == 1 and "pip install 'ocr2[engines]'" in caplog.text
+    markup.told.cache_clear()
+
+
+def test_plain_text_waits_for_no_engines():
+    script = (
+        "import sys; from ocr2.outputs import FORMATS; from ocr2.result import Result; from ocr2.types import *\n"
+        "line = Line('a', ((0, 0), (9, 0), (9, 9), (0, 9)), 1.0)\n"
+        "reads = Transcript('a', lines=(line,)), Transcript('b', tokens=1)\n"
+        "pages = [Result('', 1, 9, 9, read) for read in reads]\n"
+        "for form in ('text', 'md', 'html', 'json', 'hocr'): list(FORMATS[form](pages))\n"
+        "import ocr2.cli.read\n"
+        "print([name for name in sys.modules if name.startswith(('ocr2.characters', 'ocr2.renderers', 'cv2'))])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (ran.stdout, ran.stderr) == ("[]\n", "")
+
+
+def test_pages_of_a_notation_stand_one_after_the_other():
+    assert b"".join(joined([b"a,b\r\n", b"c\r\n"], "csv")) == b"a,b\r\n\r\nc\r\n"
+    assert b"".join(joined([b"CCO\n", b"C"], "smiles")) == b"CCO\nC\n"
+    assert b"".join(joined([b"x", b"y\n"], "latex")) == b"x\n\ny\n"
+    assert b"".join(joined([b"MThd"], "midi")) == b"MThd"
+    assert set(BETWEEN) < set(EXPORTED)
 
 
 # hOCR

@@ -27,13 +27,14 @@ from tqdm import tqdm
 
 import ocr2 as package
 from ocr2.cli import read as verb
-from ocr2.errors import BadCheckpoint, BadInput, BadPrompt, TooLong
+from ocr2.errors import BadCheckpoint, BadInput, BadOutput, BadPrompt, RendererMissing, TooLong
 from ocr2.got import checkpoint
 from ocr2.got.load import is_got
 from ocr2.got.model import GOT
 from ocr2.journal import Journal
 from ocr2.reader import _KEPT, GOTReader, Reader
-from ocr2.types import Box, Line, Page, Prompt, Transcript
+from ocr2.result import Result
+from ocr2.types import EXPORTED, Box, Line, Page, Prompt, Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -561,6 +562,98 @@ def test_resume(tmp_path: Path, together: bool) -> None:
     assert not Journal.path_for(out).exists()
 
 
+# What an answer is written as
+
+TABLE = "\\begin{tabular}{|l|c|}\n\\hline a & 1 \\\\\n\\hline\n\\end{tabular}"
+KERN = "**kern\n*clefG2\n*M4/4\n=1\n4c\n4d\n4e\n4f\n==\n*-"
+
+
+def test_pages_in_another_notation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that can't be written so are told, and the others are written."""
+    one = reader(TABLE, "red", TABLE.replace("1", "2"), KERN)
+    made = run(one, book(tmp_path / "x.tif", 20, 20, 20, 20), to=tmp_path / "out.csv")
+    assert (made.read, made.failed) == (2, 2)
+    assert (tmp_path / "out.csv").read_bytes() == b"a,1\r\n\r\na,2\r\n"
+    assert capsys.readouterr().err.splitlines() == [
+        f"ocr2: {tmp_path}/x.tif, page 2: this is plain text, and can't be written as csv: expected svg",
+        f"ocr2: {tmp_path}/x.tif, page 4: this is music, and can't be written as csv: "
+        "expected kern, musicxml, midi, svg",
+    ]
+    assert sorted(os.listdir(tmp_path)) == ["out.csv", "x.tif"]
+
+
+def test_nothing_is_written_where_no_page_can_be(tmp_path: Path) -> None:
+    made = run(reader("white", "red"), book(tmp_path / "x.tif", 20, 20), to=tmp_path / "out.csv")
+    assert (made.read, made.failed) == (0, 2)
+    assert os.listdir(tmp_path) == ["x.tif"]
+
+
+def test_a_file_for_each_page_that_a_notation_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, color in zip("ab", COLORS, strict=False):
+        page(color).save(tmp_path / f"{name}.png")
+    book(tmp_path / "c.tif", 20, 20)
+    with tqdm(total=0, disable=True) as bar:
+        made = verb._Run(reader(KERN, "red"), "got", "kern", None, 20, bar)
+        verb._read(made, [str(tmp_path)], str(tmp_path / "out") + "/", resume=False)
+    assert (made.read, made.failed) == (1, 2)
+    assert capsys.readouterr().err.splitlines() == [
+        f"ocr2: {tmp_path}/b.png, page 1: this is plain text, and can't be written as kern: expected svg",
+        f"ocr2: {tmp_path}/c.tif: 2 pages, and kern holds one: "
+        "choose it with --pages N, or read them as one text with --together",
+    ]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png.krn"]
+    assert (tmp_path / "out" / "a.png.krn").read_text().split() == KERN.split()
+
+
+@pytest.mark.parametrize(("pages", "together"), [("2", False), (None, True)])
+def test_one_page_of_several(tmp_path: Path, pages: str | None, together: bool) -> None:
+    one = reader(*(["**kern\n4c\n", "*-"] if together else ["white", KERN]))
+    made = run(one, book(tmp_path / "x.tif", 20, 20), to=tmp_path / "x.krn", pages=pages, together=together)
+    assert (made.read, made.failed) == (1, 0)
+    assert (tmp_path / "x.krn").read_text().startswith("**kern")
+
+
+def test_several_files_are_refused_before_any_is_read(tmp_path: Path) -> None:
+    for name in "ab":
+        page("white").save(tmp_path / f"{name}.png")
+    said = "2 inputs, and musicxml holds one page: have a file written for each, with -o DIR/"
+    assert complaint(lambda: run(reader(KERN), tmp_path, to=tmp_path / "x.musicxml"), BadOutput) == said
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png"]
+
+
+def test_what_was_read_is_kept_where_the_renderer_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import ocr2.characters as characters
+
+    def absent(*_: object) -> bytes:
+        raise RendererMissing("verovio draws music, and the package verovio is missing: pip install 'ocr2[engines]'")
+
+    path, out = book(tmp_path / "x.tif", 20), tmp_path / "x.krn"
+    with monkeypatch.context() as patch:
+        patch.setitem(characters.CHARACTERS["music"].EXPORTS, "kern", absent)  # type: ignore[arg-type]
+        said = complaint(lambda: run(reader(KERN), path, to=out), RendererMissing)
+    assert said.endswith("pip install 'ocr2[engines]'; what was read is kept: then the same command with --resume")
+    assert not out.exists() and Journal.path_for(out).exists()
+    made = run(reader(EMPTY), path, to=out, resume=True)
+    assert (made.read, made.failed) == (1, 0)
+    assert out.read_text().startswith("**kern") and not Journal.path_for(out).exists()
+
+
+def test_a_terminal_is_told_what_text_is_besides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = book(tmp_path / "x.tif", 20, 20, 20)
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        made = run(reader(KERN, "red", KERN), path, to=tmp_path / "x.txt")
+        assert (made.read, made.failed) == (3, 0)
+        told = [f"ocr2: {path}: music; --to kern, musicxml, midi, svg"] * terminal
+        assert capsys.readouterr().err.splitlines() == told
+    run(reader(KERN, "red", KERN), path, to=tmp_path / "x.md")
+    assert not capsys.readouterr().err
+
+
 # The command line, with a tiny model
 
 
@@ -577,6 +670,23 @@ def test_every_format_of_nonsense(ocr2: Command, got: Path, good: Path, to: str,
         assert {"stop", "tokens", "prompt_tokens"} <= set(record) and "prompt" not in record
     elif to == "pdf":
         assert text_of(ran.out)[0]
+
+
+@pytest.mark.parametrize("to", EXPORTED)
+def test_no_notation_of_nonsense(ocr2: Command, got: Path, good: Path, to: str) -> None:
+    ran = ocr2("read", good, "--model", got, "--to", to, "--threads", 1)
+    assert (ran.status, len(complaints(ran))) in ((2, 1), (0, 0))
+    assert all(line.startswith(f"ocr2: {good}, page 1: ") for line in complaints(ran))
+
+
+def test_a_notation_asks_for_format(ocr2: Command, got: Path, good: Path, tmp_path: Path) -> None:
+    """And what was read so can be gone on with."""
+    out = tmp_path / "x.csv"
+    run = {"model": str(got), "dpi": 200, **verb.weights(str(got)), "formatted": True}
+    with Journal(out, run, resume=False) as journal:
+        journal.add(Result(str(good), 1, 9, 9, Transcript(TABLE, "table", Prompt(format=True), tokens=9)))
+    ran = ocr2("read", good, "--model", got, "-o", out, "--resume")
+    assert (ran.status, ran.err, out.read_bytes()) == (0, [], b"a,1\r\n")
 
 
 @pytest.mark.parametrize(
@@ -634,7 +744,7 @@ def test_what_was_asked_is_told(
         ),
         (
             ["--model", "ppocr", "--format"],
-            "this model reads whole pages as plain text, without format: leave that out",
+            "this model reads plain text, page by page, without format: leave that out",
         ),
     ],
 )
@@ -669,7 +779,7 @@ def test_together_with_boxes_or_tiles_or_ppocr(ocr2: Command, got: Path, tmp_pat
     for options, said in [
         (["--boxes", "--model", got], "boxes and pages=2 don't go together: a box is a place on one page"),
         (["--tiles", 2, "--model", got], "tiles=2 and pages=2 don't go together: tiles are made of one page"),
-        ([], "this model reads whole pages as plain text, without pages: leave that out"),
+        ([], "this model reads plain text, page by page, without pages: leave that out"),
     ]:
         ran = ocr2("read", path, "--together", *options)
         assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)

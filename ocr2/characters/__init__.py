@@ -1,19 +1,24 @@
 """Kinds of characters: each file is one kind of artificial optical signal, and knows how to invent, draw and score it.
 
-A new kind is a module with the four functions of `Character`, and a line in CHARACTERS.
+A new kind is a module with the four functions of `Character` and what it can be written as, and a line in CHARACTERS.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ocr2.characters import chart, document, formula, geometry, molecule, music, table, text
+from ocr2.errors import BadInput
+from ocr2.types import EXPORTED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from ocr2.renderers.drawing import Drawing
 
+__all__ = ["CHARACTERS", "EXPORTED", "Character", "Corpus", "Material", "called", "exported", "forms", "kind_of"]
 
 Material = Literal["formula", "smiles", "kern", "table", "chart", "tikz", "tex"]
 """What a corpus may have beside running text."""
@@ -50,6 +55,13 @@ class Character(Protocol):
     def BACKENDS(self) -> tuple[str, ...]:
         """The tools that draw it, the default one first."""
 
+    @property
+    def EXPORTS(self) -> Mapping[str, Callable[[str], bytes]]:
+        """What a transcript of this kind can be written as, beside an SVG: the form's name, and what makes the file.
+
+        Each raises BadInput for what is none of this kind, RenderFailed, RendererMissing.
+        """
+
     def compose(self, corpus: Corpus, rng: Random) -> str:
         """One source text, invented. Raises BadInput where the corpus has nothing to make it of."""
 
@@ -81,3 +93,31 @@ CHARACTERS: dict[str, Character] = {
 def kind_of(transcript: str) -> str:
     """The kind of character that the transcript is."""
     return next((kind for kind, character in CHARACTERS.items() if character.looks_like(transcript)), "text")
+
+
+def called(kind: str) -> str:
+    """What a transcript of that kind is called: "plain text", "a table"."""
+    return {"text": "plain text", "music": "music", "geometry": "a figure in TikZ"}.get(kind, f"a {kind}")
+
+
+def forms(kind: str) -> list[str]:
+    """What a transcript of that kind can be written as."""
+    return [*CHARACTERS[kind].EXPORTS, "svg"]
+
+
+def exported(transcript: str, form: str, kind: str = "") -> bytes:
+    """The transcript as a file of another form, one of `forms` of its kind; without one, of what it looks like.
+
+    Raises BadInput where what it is can't be written so, or isn't what it looks like; RenderFailed, RendererMissing.
+    """
+    kind = kind if kind in CHARACTERS else kind_of(transcript)
+    for other in ("molecule", "music", "geometry"):  # without its marks, perhaps, as bare SMILES
+        if kind == "text" and form in CHARACTERS[other].EXPORTS:
+            with suppress(BadInput):
+                return CHARACTERS[other].EXPORTS[form](transcript)
+    if form not in forms(kind):
+        raise BadInput(f"this is {called(kind)}, and can't be written as {form}: expected {', '.join(forms(kind))}")
+    transcript = transcript.encode(errors="replace").decode()  # halves of characters are in no file
+    if form == "svg":
+        return CHARACTERS[kind].draw(transcript, None).svg().encode()
+    return CHARACTERS[kind].EXPORTS[form](transcript)

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ocr2.errors import OcrError, RendererMissing, RenderFailed
+from ocr2.errors import BadInput, OcrError, RendererMissing, RenderFailed
 from ocr2.metrics import edit_distance
 from ocr2.renderers.apart import apart
 from ocr2.renderers.drawing import Drawing, readable
@@ -17,6 +18,7 @@ from ocr2.renderers.molecule import BOND, Look
 from ocr2.renderers.tools import chosen, need
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from ocr2.characters import Corpus
@@ -31,6 +33,7 @@ SHORTEST = 21.0
 LABEL = 8.5
 """Pixels of its labels, at least."""
 _MARKED = re.compile(r"\s*<smiles>\s*([^<>\s]*)\s*</smiles>\s*")
+_SPELLED = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$:/\\.%*~]+")
 _FONTS = ("DejaVu Sans", "PT Sans", "PT Serif", "STIX", "Crimson Text")
 
 # molecules to be: what a * stands for is anything of the kinds that are named
@@ -199,3 +202,28 @@ def score(predicted: str, truth: str) -> dict[str, float]:
         name, wanted, alike = None, None, 0.0
     same = name == wanted if name and wanted else ours == theirs
     return {"exact": float(same), "tanimoto": float(alike or 0.0) if not same else 1.0, "edit_distance": distance}
+
+
+def _smiles(transcript: str) -> bytes:
+    """The SMILES as it was read, a line. Raises BadInput for what is no molecule, as far as can be told without RDKit
+    where that is missing.
+    """
+    smiles = body(transcript)
+    if not _SPELLED.fullmatch(smiles):
+        raise BadInput(f"{smiles[:60]!r} is no SMILES: expected atoms and bonds, without spaces, as in CC(=O)O")
+    with suppress(RendererMissing):
+        apart("ocr2.renderers.molecule:canonical", smiles)
+    return f"{smiles}\n".encode()
+
+
+def _mol(transcript: str) -> bytes:
+    """A Mol file with places in the plane. Raises BadInput, with RDKit's reason, for what is no molecule; RenderFailed,
+    RendererMissing.
+    """
+    need("rdkit")
+    block: str = apart("ocr2.renderers.molecule:placed", body(transcript))
+    return block.encode()
+
+
+EXPORTS: Mapping[str, Callable[[str], bytes]] = {"smiles": _smiles, "mol": _mol}
+"""What a transcript can be written as."""

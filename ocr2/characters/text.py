@@ -25,12 +25,15 @@ from ocr2.renderers.typeset import Block, Part, typeset
 from ocr2.types import Box
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from ocr2.characters import Corpus
     from ocr2.renderers.fonts import Face
 
 BACKENDS = ("fonts",)
+EXPORTS: Mapping[str, Callable[[str], bytes]] = {}
+"""Plain text is what it is."""
 SIDE = 1024
 """Pixels of the page that a source is drawn on."""
 SMALLEST, LARGEST = 11, 40

@@ -1,4 +1,4 @@
-"""`ocr2 draw`: any source as a picture, as the data engines draw it."""
+"""`ocr2 draw`: any source as a picture, as the data engines draw it, or in another notation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from PIL import Image
 
-from ocr2.characters import CHARACTERS, kind_of
+from ocr2.characters import CHARACTERS, EXPORTED, exported, kind_of
 from ocr2.cli.stdout import put
 from ocr2.errors import BadInput, BadOutput
 from ocr2.files import standard_input, whole
@@ -32,6 +32,10 @@ KINDS = {
     ".txt": "text",
 }
 """What the names of files tell; what a .tex or any other is, is told by what is in it."""
+PICTURES = ("png", "svg", "html")
+"""What a source is drawn as."""
+NOTATIONS = {suffix: form for form, suffix in EXPORTED.items() if form != "svg"} | {".md": "md", ".json": "json"}
+"""What else it is written as, by the name of the file."""
 LONGEST = 1 << 20
 """Bytes of a source."""
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -40,7 +44,11 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 @click.command()
 @click.argument("source", metavar="FILE|-")
 @click.option(
-    "-o", "--out", required=True, metavar="FILE|-", help="A .png, .svg or .html; - is a PNG on standard output."
+    "-o",
+    "--out",
+    required=True,
+    metavar="FILE|-",
+    help="A .png, .svg or .html, or another notation: .musicxml, .mid, .mml, .mol, .csv, …; - is a PNG, printed.",
 )
 @click.option(
     "--kind", type=click.Choice(sorted(CHARACTERS)), help="Of characters; else told by the name, or the source."
@@ -71,24 +79,40 @@ def draw(
     ocr2 draw chopin.krn --seed 7 --aged 0.5 -o chopin.png
     ocr2 draw page.md -o page.html
     ocr2 draw circle.tikz -o circle.svg
+    ocr2 draw chopin.krn -o chopin.musicxml
+    ocr2 draw table.tex -o table.csv
     echo CCO | ocr2 draw - --kind molecule -o - | ocr2 read -
     """
-    form = "png" if out == "-" else Path(out).suffix[1:].lower()
-    if form not in ("png", "svg", "html"):
-        raise BadOutput(f"{out}: expected a name that ends in .png, .svg or .html, or - for a PNG on standard output")
-    if form == "svg" and (strength or scale):
-        raise BadOutput(
-            f"{out}: an SVG has no size in pixels and can't age: leave --scale and --aged out, or write a PNG"
-        )
+    suffix = ".png" if out == "-" else Path(out).suffix.lower()
+    form = NOTATIONS.get(suffix, suffix[1:])
+    looks = {"--seed": seed is not None, "--aged": strength, "--scale": scale, "--backend": backend}
+    _check(out, form, [option for option, given in looks.items() if given])
     text = _text(source)
     kind = kind or KINDS.get(Path(source).suffix.lower()) or kind_of(text)
-    if form == "html" and kind == "document" and not (backend or strength or scale or seed is not None):
+    if form not in PICTURES:
+        content = exported(text, form, kind)
+    elif form == "html" and kind == "document" and not (backend or strength or scale or seed is not None):
         content = mathpix.page(text).encode()
     else:
         drawing = CHARACTERS[kind].draw(text, None if seed is None else Random(f"draw/{seed}"), backend)
         drawing = drawing.scaled(scale) if scale else drawing
         content = _drawn(drawing, form, strength, scale, seed, text)
     _write(content, out)
+
+
+def _check(out: str, form: str, looks: list[str]) -> None:
+    """Raises BadOutput for a file that isn't written, and for options of how it looks where it has no such looks."""
+    if form not in (*PICTURES, *NOTATIONS.values()):
+        raise BadOutput(
+            f"{out}: expected a name that ends in .png, .svg or .html, - for a PNG on standard output, or for another "
+            f"notation one that ends in {', '.join(NOTATIONS)}"
+        )
+    if form not in PICTURES and looks:
+        raise BadOutput(f"{out}: {', '.join(looks)}, but only pictures have looks: leave it out, or write a PNG")
+    if form == "svg" and {"--scale", "--aged"} & set(looks):
+        raise BadOutput(
+            f"{out}: an SVG has no size in pixels and can't age: leave --scale and --aged out, or write a PNG"
+        )
 
 
 def _text(source: str) -> str:

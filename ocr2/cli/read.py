@@ -18,20 +18,24 @@ from tqdm import tqdm
 
 from ocr2 import files
 from ocr2.cli.stdout import put
-from ocr2.errors import BadOutput, BadPrompt, OcrError
+from ocr2.errors import BadOutput, BadPrompt, OcrError, RendererMissing
 from ocr2.journal import Journal, Key
-from ocr2.outputs import FORMATS
-from ocr2.reader import Reader, load
+from ocr2.outputs import BETWEEN, FORMATS, joined
+from ocr2.reader import GOTReader, Reader, embedded, load
 from ocr2.result import Result
-from ocr2.types import MOST_TILES, Box, Prompt, Transcript
+from ocr2.types import EXPORTED, MOST_TILES, Box, Prompt, Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ocr2.types import Page
 
-SUFFIXES = {"text": ".txt"} | {name: f".{name}" for name in FORMATS if name != "text"}
+_ONE = EXPORTED.keys() - BETWEEN.keys()
+"""The formats that hold one page."""
+SUFFIXES = {"text": ".txt"} | {name: f".{name}" for name in FORMATS if name != "text"} | EXPORTED
 """What each format's files are called."""
+_OTHERS = {".htm": "html", ".markdown": "md", ".midi": "midi", ".smiles": "smiles", ".mathml": "mathml", "": "text"}
+"""What else they may be called."""
 
 _CUT = {
     "length": "the answer filled the model's context, or 4096 tokens: the rest of the text is missing",
@@ -59,6 +63,8 @@ class _Run:
     """How many pages were read, and got to where they go: the terminal, the journal."""
     failed: int = 0
     stdin: BinaryIO | None = field(default=None, repr=False)
+    hinted: set[str] = field(default_factory=set)
+    """The files that it has told what else they can be written as."""
 
     def fail(self, error: OcrError) -> None:
         """One line about what couldn't be read; the rest goes on."""
@@ -94,6 +100,7 @@ class _Run:
                 known.append((place, replace(result, transcript=answer)))
                 if answer.stop != "eos":
                     self.tell(f"{result.origin}, page {result.number}: {_CUT[answer.stop]}")
+                self.hint(result.origin, answer.kind)
             self.bar.update()
             yield from self.counted(known)
         yield from self.counted(known)
@@ -119,6 +126,7 @@ class _Run:
                 with closing(self.open(source)) as pages:
                     groups = [list(pages.numbers)] if self.together else [[number] for number in pages.numbers]
                     self.check(source, len(groups[0]))
+                    self.check_one(source, len(groups))
                     self.bar.total += len(groups) - 1
                     for group in groups:
                         place = next(places)
@@ -141,7 +149,24 @@ class _Run:
         try:
             self.reader.check(replace(self.prompt, pages=pages))
         except OcrError as error:
-            raise type(error)(f"{'standard input' if source == '-' else source}: {error}") from error
+            raise type(error)(f"{_name(source)}: {error}") from error
+
+    def check_one(self, source: str | Path, pages: int) -> None:
+        """Raises BadOutput, which names the input, where it has more pages than the format holds."""
+        if self.to in _ONE and pages > 1:
+            raise BadOutput(
+                f"{_name(source)}: {pages} pages, and {self.to} holds one: "
+                "choose it with --pages N, or read them as one text with --together"
+            )
+
+    def hint(self, origin: str, kind: str) -> None:
+        """On a terminal, of a file that is printed as text but is more: what it can be written as."""
+        if self.to != "text" or kind == "text" or origin in self.hinted or not sys.stderr.isatty():
+            return
+        from ocr2.characters import forms  # the reader, which has told the kind, has it already
+
+        self.hinted.add(origin)
+        self.tell(f"{_name(origin)}: {kind}; --to {', '.join(forms(kind))}")
 
     def drawn(self, pages: files.Pages, numbers: list[int]) -> list[Page] | None:
         """The pages of these numbers; None, told and counted, where one can't be read."""
@@ -157,8 +182,30 @@ class _Run:
         first = next(results, None)
         if first is None:
             return
-        for chunk in FORMATS[self.to](chain([first], results)):
+        for chunk in self.written(chain([first], results)):
             put(chunk)
+
+    def written(self, results: Iterable[Result]) -> Iterator[bytes]:
+        """The bytes of the document; none where no page can be written so."""
+        if self.to in FORMATS:
+            return FORMATS[self.to](results)
+        return joined(self.exported(results), self.to)
+
+    def exported(self, results: Iterable[Result]) -> Iterator[bytes]:
+        """Each page in the notation asked for; those that can't be are told and counted. Raises RendererMissing."""
+        from ocr2.characters import exported
+
+        for result in results:
+            read = result.transcript
+            try:
+                content = exported(read.text, self.to, read.kind)
+            except RendererMissing:
+                raise
+            except OcrError as error:
+                self.read -= 1
+                self.fail(type(error)(f"{_name(result.origin)}, page {result.number}: {error}"))
+            else:
+                yield content
 
     def write(self, sources: list[str | Path], target: Path, *, resume: bool) -> bool:
         """All pages of the sources as one file, by way of a journal; False where an earlier run wrote it whole."""
@@ -174,13 +221,22 @@ class _Run:
                     keys[place] = result.origin, result.number
                     if keys[place] not in journal:
                         journal.add(result)
-            if keys:
-                with files.whole(target) as file:
-                    results = self.imaged(journal[keys[place]] for place in sorted(keys))
-                    for chunk in FORMATS[self.to](results):
-                        file.write(chunk)
+            self.put(self.imaged(journal[keys[place]] for place in sorted(keys)), target, len(keys))
             journal.remove()
         return True
+
+    def put(self, results: Iterable[Result], target: Path, count: int) -> None:
+        """So many results as one file; no file where there are none. Raises RendererMissing."""
+        try:
+            chunks = self.written(results)
+            first = next(chunks, None) if count else None
+            if first is not None:
+                with files.whole(target) as file:
+                    for chunk in chain([first], chunks):
+                        file.write(chunk)
+        except RendererMissing as error:
+            self.read -= count
+            raise RendererMissing(f"{error}; what was read is kept: then the same command with --resume") from error
 
     def imaged(self, results: Iterable[Result]) -> Iterator[Result]:
         """The same results, with the pages' images, drawn anew, if the format needs them."""
@@ -191,6 +247,11 @@ class _Run:
             with closing(self.open(source)) as pages:
                 for result in of:
                     yield replace(result, image=pages.page(result.number).image)
+
+
+def _name(source: str | Path) -> str:
+    """What an input is called."""
+    return "standard input" if source == "-" else str(source)
 
 
 def _in_order(results: Iterable[tuple[int, Result | None]]) -> Iterator[Result]:
@@ -255,7 +316,7 @@ def _is_folder(output: str) -> bool:
 
 def _format(to: str | None, output: str | None) -> str:
     """The format asked for, or the one that the output's name asks for; text if none does."""
-    names = {suffix: name for name, suffix in SUFFIXES.items()} | {".htm": "html", ".markdown": "md", "": "text"}
+    names = {suffix: name for name, suffix in SUFFIXES.items()} | _OTHERS
     suffix = "" if output is None or _is_folder(output) else Path(output).suffix.lower()
     if to is None and suffix not in names:
         raise BadOutput(
@@ -268,11 +329,14 @@ def _format(to: str | None, output: str | None) -> str:
 @click.argument("inputs", nargs=-1, required=True)
 @click.option(
     "--model",
-    default="ppocr",
     metavar="NAME|PATH|ID",
-    help="ppocr (default), ppocrv2, nano, a model folder, or a hub id.",
+    help="ppocr, ppocrv2, nano, a model folder, or a hub id; else the embedded one that is best at what is asked.",
 )
-@click.option("--to", type=click.Choice(list(FORMATS)), help="Output format; else by the name of -o, else text.")
+@click.option(
+    "--to",
+    type=click.Choice(list(SUFFIXES)),
+    help="Output format; else by the name of -o, else text. From kern on: notations, for GOT.",
+)
 @click.option(
     "-o",
     "--output",
@@ -284,9 +348,9 @@ def _format(to: str | None, output: str | None) -> str:
 @click.option("--resume", is_flag=True, help="Go on where a stopped run of the same command left off.")
 @click.option("--threads", type=click.IntRange(1), help="Processors to use; else all.")
 @click.option("--format", "formatted", is_flag=True, help="GOT: Markdown and LaTeX instead of plain text.")
-@click.option("--box", metavar="X0,Y0,X1,Y1", help="GOT: only what stands in this box, in pixels (PDF: at --dpi).")
-@click.option("--point", metavar="X,Y", help="GOT: only what stands at this point, in pixels.")
-@click.option("--color", metavar="red|green|blue", help="GOT: only what is framed in this colour.")
+@click.option("--box", metavar="X0,Y0,X1,Y1", help="Only what stands in this box, in pixels (PDF: at --dpi).")
+@click.option("--point", metavar="X,Y", help="Only what stands at this point, in pixels.")
+@click.option("--color", metavar="red|green|blue", help="Only what is framed in this colour.")
 @click.option("--tiles", type=int, default=0, metavar="N", help=f"GOT: look closer, in up to N tiles, 1-{MOST_TILES}.")
 @click.option("--together", is_flag=True, help="GOT: read all pages of an input as one text.")
 @click.option("--boxes", is_flag=True, help="GOT: find each line's place, with the help of ppocr.")
@@ -294,7 +358,7 @@ def _format(to: str | None, output: str | None) -> str:
 @click.option("--device", metavar="cpu|cuda", help="On torch. GOT: else a GPU if there is one.")
 def read(
     inputs: tuple[str, ...],
-    model: str,
+    model: str | None,
     to: str | None,
     output: str | None,
     pages: str | None,
@@ -313,8 +377,9 @@ def read(
     ocr2 read scans/ -o texts/ --to json      a file each, with every line's place and score
     ocr2 read books/ -o out.jsonl --resume    go on after a stop
     curl … | ocr2 read -                      from standard input
+    ocr2 read page.png --box 80,120,640,300   what stands in a box
     ocr2 read page.png --model GOT --format   formulas and tables too, by a GOT model
-    ocr2 read page.png --model GOT --box 80,120,640,300
+    ocr2 read score.png --model GOT -o score.musicxml
 
     Exit status: 0 all was read and written, 1 some was not, 2 nothing was.
     """
@@ -322,17 +387,26 @@ def read(
     to = _format(to, output)
     if resume and output is None:
         raise BadOutput("--resume goes on with a file: say which with -o FILE or -o DIR")
-    if to == "pdf" and output is None and sys.stdout.isatty():
-        raise BadOutput("a PDF is not for the terminal: say where it goes with -o FILE")
+    if to in ("pdf", "midi") and output is None and sys.stdout.isatty():
+        raise BadOutput(f"a {to.upper()} is not for the terminal: say where it goes with -o FILE")
+    if len(inputs) > 1:
+        _refuse_several(to, output, len(inputs))
+    asked["formatted"] = asked["formatted"] or to in EXPORTED
     if asked["together"] and to in ("hocr", "pdf"):
         raise BadOutput(f"--together makes one text of several pages, {to} has one for each page: choose another")
     if pages is not None:
         files.parse_ranges(pages)  # said once, not for each input
     prompt = _prompt(asked)
+    model = model or embedded(replace(prompt, pages=2) if asked["together"] else prompt)
     options = {name: value for name, value in asked.items() if value} | weights(model)
     options |= {"pages": pages} if pages and asked["together"] else {}  # else each page is known by its number
     try:
         reader = load(model, threads, precision=asked["precision"], device=device, boxes=asked["boxes"])
+        if to in EXPORTED and not isinstance(reader, GOTReader):
+            raise BadOutput(
+                f"{model} reads plain text, which can't be written as {to}: "
+                f"take a GOT model, or one of {', '.join(FORMATS)}"
+            )
         reader.check(prompt)
         with tqdm(total=0, unit="page", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
             run = _Run(reader, model, to, pages, dpi, bar, prompt, asked["together"], options)
@@ -344,6 +418,12 @@ def read(
         click.echo("ocr2: stopped" + "; the same command with --resume goes on" * (output is not None), err=True)
         sys.exit(130)
     sys.exit(0 if not run.failed else 1 if run.read else 2)
+
+
+def _refuse_several(to: str, output: str | None, count: int) -> None:
+    """Raises BadOutput where so many files would go to one that holds one page."""
+    if to in _ONE and (output is None or not _is_folder(output)):
+        raise BadOutput(f"{count} inputs, and {to} holds one page: have a file written for each, with -o DIR/")
 
 
 def weights(model: str) -> dict[str, Any]:
@@ -369,8 +449,7 @@ def _prompt(asked: dict[str, Any]) -> Prompt:
 def _read(run: _Run, inputs: Iterable[str], output: str | None, resume: bool) -> None:
     """The run, with its results where they were asked for: standard output, a folder or a file."""
     if output is None:
-        sources = list(files.find(inputs))
-        run.bar.total = len(sources)
+        sources = _sources(run, inputs, output)
         run.show(sources)
     elif _is_folder(output):
         pairs = list(_targets(inputs, Path(output), SUFFIXES[run.to]))
@@ -384,8 +463,16 @@ def _read(run: _Run, inputs: Iterable[str], output: str | None, resume: bool) ->
             except OcrError as error:
                 run.fail(error)
     else:
-        sources = list(files.find(inputs))
-        run.bar.total = len(sources)
+        sources = _sources(run, inputs, output)
         _refuse_inputs(sources, [Path(output)])
         if not run.write(sources, Path(output), resume=resume):
             run.tell(f"{output} is whole already: left as it is; leave --resume out to read anew")
+
+
+def _sources(run: _Run, inputs: Iterable[str], output: str | None) -> list[str | Path]:
+    """The files that the inputs are. Raises BadOutput for more than the format holds."""
+    sources: list[str | Path] = list(files.find(inputs))
+    run.bar.total = len(sources)
+    if len(sources) > 1:
+        _refuse_several(run.to, output, len(sources))
+    return sources

@@ -8,6 +8,7 @@ page that is wider than the music, and cut off with it, so they are drawn here.
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -75,10 +76,18 @@ def drawn(source: str, engraving: Engraving, headings: tuple[Heading, ...] = ())
     return svg, full, high
 
 
+def midi(source: str) -> bytes:
+    """The music as a standard MIDI file, every bar played once; called apart. Raises RenderFailed, RendererMissing."""
+    return base64.b64decode(_loaded(source, {"expandNever": True}).renderToMIDI())  # two repeats in a row crash it
+
+
+def mei(source: str) -> str:
+    """The music as Verovio understands it. Raises RenderFailed, RendererMissing."""
+    return str(_loaded(source, {}).getMEI({"removeIds": False}))
+
+
 def _engraved(source: str, engraving: Engraving) -> tuple[str, int, int]:
     """The music alone, with no margin at its sides."""
-    need("verovio")
-    toolkit = _toolkit()
     scale = engraving.space / 0.18  # 100 is 18 pixels a space
     options: dict[str, Any] = {
         "font": engraving.font,
@@ -88,11 +97,7 @@ def _engraved(source: str, engraving: Engraving) -> tuple[str, int, int]:
         "pageMarginLeft": 24 if source.count("**kern") > 1 else 0,  # for the brace
         "pageWidth": max(100, round(engraving.width * 100 / scale)) if engraving.width else 2100,
     }
-    toolkit.resetOptions()
-    toolkit.setOptions(_FIXED | options | dict(engraving.options))
-    toolkit.resetXmlIdSeed(1)
-    if not toolkit.loadData(source):
-        raise RenderFailed("Verovio can't read the music: expected **kern, a column for each staff")
+    toolkit = _loaded(source, options | dict(engraving.options))
     if "*met(" in source:
         # Verovio hides these signs where a score begins with them, and draws nothing in their place
         shown = re.sub(r"(<meterSig\b[^>]*) visible=\"false\"", r"\1", toolkit.getMEI({"removeIds": False}))
@@ -105,6 +110,18 @@ def _engraved(source: str, engraving: Engraving) -> tuple[str, int, int]:
     if not found or not re.search(r'class="(note|rest|mRest|multiRest)', svg):
         raise RenderFailed("Verovio drew nothing of the music: expected notes or rests below **kern")
     return svg[svg.index("<svg") :], round(float(found[1])), round(float(found[2]))
+
+
+def _loaded(source: str, options: dict[str, Any]) -> Any:
+    """Verovio with the music in it. Raises RenderFailed for what it can't read, RendererMissing."""
+    need("verovio")
+    toolkit = _toolkit()
+    toolkit.resetOptions()
+    toolkit.setOptions(_FIXED | options)
+    toolkit.resetXmlIdSeed(1)
+    if not toolkit.loadData(source):
+        raise RenderFailed("Verovio can't read the music: expected **kern, a column for each staff")
+    return toolkit
 
 
 _FIXED: dict[str, Any] = {

@@ -38,7 +38,7 @@ LONGEST = 10_000
 """Characters of a formula."""
 
 # MathJax, put together anew of the bundle's parts: without numbering, links, styles and whatever outlives a formula
-_SETTER = """
+_ENGINE = """
 (sources) => {
   part(80984).liteAdaptor().parser.constructor.CDATA_ATTR = {};  // attributes that it would write as they are
   if (!globalThis.setter) {
@@ -56,14 +56,18 @@ _SETTER = """
       const item = new page.options.MathItem(source, tex, display);
       item.setMetrics(16, 8, 640, 1e6, 1);
       item.root = tex.compile(item, page);
-      return adaptor.innerHTML(page.outputJax.typeset(item, page));
+      return item;
     };
+    setter.svg = (item) => adaptor.innerHTML(page.outputJax.typeset(item, page));
+    setter.mathml = (item) => new (part(14347).SerializedMmlVisitor)().visitTree(item.root);
   }
   return sources.map(([source, display]) => {
-    try { return [setter(source, display), ""]; } catch (error) { return ["", String(error.message || error)]; }
+    try { return [setter.FORM(setter(source, display)), ""]; }
+    catch (error) { return ["", String(error.message || error)]; }
   });
 }
 """
+_SETTER, _TELLER = (_ENGINE.replace("FORM", form) for form in ("svg", "mathml"))
 _FORBIDDEN = re.compile(
     r"(?<!\\)(?:\\\\)*(\\(?:newcommand|renewcommand|providecommand|newenvironment|renewenvironment|def|let"
     r"|DeclareMathOperator|Newextarrow|definecolor|icon|href|class|style|cssId|require|mmlToken)(?![A-Za-z]))"
@@ -121,6 +125,25 @@ def formulas(sources: Sequence[tuple[str, bool]], color: str = "black") -> list[
 def drawn(sources: list[tuple[str, bool]]) -> list[tuple[str, str]]:
     """Of each formula the SVG as MathJax writes it, or why there is none; called apart."""
     answers: list[tuple[str, str]] = v8.called(BUNDLE, _SETTER, sources)
+    return answers
+
+
+def told(sources: Sequence[tuple[str, bool]]) -> list[str]:
+    """The formulas as MathML, as MathJax writes it, with its own attributes. Raises as `formulas`."""
+    need("mathpix")
+    for source, _ in sources:
+        _checked(source)
+    found = []
+    for (source, _), (mathml, error) in zip(sources, apart(f"{__name__}:spoken", list(sources)), strict=True):
+        if error or "data-mjx-error" in mathml:
+            raise RenderFailed(f"MathJax: {error or 'an error in the formula'}: {source:.80}")
+        found.append(mathml)
+    return found
+
+
+def spoken(sources: list[tuple[str, bool]]) -> list[tuple[str, str]]:
+    """Of each formula the MathML, or why there is none; called apart."""
+    answers: list[tuple[str, str]] = v8.called(BUNDLE, _TELLER, sources)
     return answers
 
 

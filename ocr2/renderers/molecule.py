@@ -1,7 +1,8 @@
 """Molecules, drawn by RDKit as chemists draw them: skeletons, with wedges where their stereo is known.
 
     name = canonical("OCC")                    # "CCO": one spelling of each molecule
-    svg = drawn(name, Look())                  # both are called apart
+    svg = drawn(name, Look())
+    content = placed(name)                     # a Mol file; all three are called apart
 
 What RDKit says while it reads is the reason that an error gives.
 """
@@ -103,6 +104,23 @@ def drawn(smiles: str, look: Look) -> str:
     svg = str(drawer.GetDrawingText())
     svg = re.sub(r"<\?xml.*?\?>|<!--.*?-->", "", svg, flags=re.S)
     return re.sub(r" (?:class|xmlns:\w+|xml:space|baseProfile|version)\s*=\s*'[^']*'", "", svg).strip()
+
+
+def placed(smiles: str) -> str:
+    """The molecule as a Mol file (V2000) with places in the plane, which reads as the same molecule again.
+
+    Called apart. Raises BadInput, and RenderFailed where no places tell all of its stereo.
+    """
+    chem = _chem()
+    mol = _read(smiles)
+    name = _named(mol)
+    for coordgen in (False, True):
+        _place(mol, coordgen)
+        block = _block(mol)
+        read = chem.MolFromMolBlock(block)
+        if read is not None and chem.MolToSmiles(read) == name:
+            return block
+    raise RenderFailed(f"{smiles[:60]} has stereo that a Mol file in the plane can't tell: write its SMILES")
 
 
 def likeness(predicted: str, truth: str) -> tuple[str | None, str | None, float | None]:
@@ -208,14 +226,19 @@ def _place(mol: Any, coordgen: bool) -> None:
 
 def _seen(mol: Any, placed: bool = False) -> str:
     """What a reader of the drawing makes of it, who knows which double bonds' geometry means nothing."""
-    chem = _chem()
     if not placed:
         _place(mol, False)
+    read = _chem().MolFromMolBlock(_block(mol))
+    return "" if read is None else str(_chem().MolToSmiles(read))
+
+
+def _block(mol: Any) -> str:
+    """Its Mol file, in which a double bond whose geometry isn't told is one whose geometry means nothing."""
+    chem = _chem()
     copy = chem.Mol(mol)
     for bond, _ in list(_open(copy)):
         bond.SetStereo(chem.BondStereo.STEREOANY)
-    read = chem.MolFromMolBlock(chem.MolToMolBlock(copy))
-    return "" if read is None else str(chem.MolToSmiles(read))
+    return str(chem.MolToMolBlock(copy))
 
 
 def _nearest(mol: Any) -> float:

@@ -5,6 +5,8 @@ All here is called apart, but for FACES and HELD.
 
 from __future__ import annotations
 
+import io
+import re
 from functools import cache
 from math import cos, pi, radians, sin
 from typing import TYPE_CHECKING, Any, cast
@@ -51,6 +53,19 @@ def drawn(figure: Figure, plan: Plan) -> NDArray[np.uint8]:
     canvas = _canvas(figure, plan)
     pixels = np.asarray(canvas.canvas.buffer_rgba())  # type: ignore[attr-defined]
     return cast("NDArray[np.uint8]", pixels[..., :3].copy())
+
+
+def outlined(figure: Figure, plan: Plan) -> str:
+    """The chart as an SVG, of lines alone. Raises RendererMissing."""
+    canvas = _canvas(figure, plan)
+    import matplotlib
+
+    stream = io.StringIO()
+    with matplotlib.rc_context():
+        dict.update(matplotlib.rcParams, matplotlib.rcParamsDefault | {"svg.hashsalt": "ocr2"})
+        canvas.savefig(stream, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    svg = stream.getvalue()
+    return re.sub(r'(width|height)="([\d.]+)pt"', r'\1="\2"', svg[svg.index("<svg") :], count=2)  # pixels
 
 
 def written(figure: Figure) -> list[tuple[str, Quad]]:

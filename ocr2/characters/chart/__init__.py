@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ocr2.characters.chart import exports
 from ocr2.characters.chart.data import Chart, parsed
 from ocr2.characters.chart.invented import invented
 from ocr2.errors import BadInput
@@ -27,7 +29,7 @@ from ocr2.renderers.plan import Plan, planned, seen
 from ocr2.renderers.tools import chosen, need
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from random import Random
 
     from ocr2.characters import Corpus
@@ -68,7 +70,8 @@ def draw(source: str, rng: Random | None, backend: str = "", held: bool = False)
         tool = f"echarts {echarts.version()}"
         return Drawing(apart("ocr2.renderers.echarts:drawn", figure, plan).encode(), "svg", tool)
     pixels = apart("ocr2.renderers.plot:drawn", figure, plan)
-    return Drawing(pixels, "pixels", f"matplotlib {need('matplotlib').version}")
+    outline = partial(apart, "ocr2.renderers.plot:outlined", figure, plan)
+    return Drawing(pixels, "pixels", f"matplotlib {need('matplotlib').version}", outline=outline)
 
 
 def laid_out(chart: Chart, rng: Random | None, backend: str, held: bool = False) -> tuple[Figure, Plan]:
@@ -266,3 +269,12 @@ def missing(chart: Chart, written: list[str]) -> list[str]:
 def _there(text: str, joined: set[str]) -> bool:
     """Whether a text is written; beside a slice of a pie its value follows."""
     return text in joined or any(each.startswith(f"{text}:") for each in joined)
+
+
+EXPORTS: Mapping[str, Callable[[str], bytes]] = {
+    "csv": lambda text: exports.csv(parsed(text)),
+    "json": lambda text: exports.json(parsed(text)),
+    "html": lambda text: exports.html(parsed(text)),
+    "md": lambda text: exports.markdown(parsed(text)),
+}
+"""What a transcript can be written as; each raises BadInput for what is no chart."""

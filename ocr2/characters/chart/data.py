@@ -50,7 +50,7 @@ class Chart:
 
     def __str__(self) -> str:
         """The one line that says it."""
-        values = {name: {label: _figure(value) for label, value in row.items()} for name, row in self.series.items()}
+        values = {name: {label: figure(value) for label, value in row.items()} for name, row in self.series.items()}
         texts = {text: getattr(self, text) or NONE for text in TEXTS}
         return repr({**texts, "values": values[""] if self.flat else values})
 
@@ -178,6 +178,6 @@ def _label(key: Any) -> str:
     return text
 
 
-def _figure(value: float) -> int | float:
+def figure(value: float) -> int | float:
     """The number as it is written: whole where it is, and not in powers of ten where it is small."""
     return int(value) if value == int(value) else round(value, 10) if abs(value) >= 1e-4 else value

@@ -14,16 +14,18 @@ a page's text (GOT §3.3.2).
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ocr2.characters import molecule, table
-from ocr2.characters.document import markdown, press, prose, spans
-from ocr2.characters.document.blocks import Abstract, Code, Display, List, Rule, Table
+from ocr2.characters import formula, molecule, table
+from ocr2.characters.document import article, github, markdown, press, prose, spans, webpage
+from ocr2.characters.document.blocks import Abstract, Code, Display, List, Paragraph, Rule, Table
 from ocr2.characters.document.look import Look, plain, stressable, tightened, varied
 from ocr2.characters.document.press import Picture, Press, captions, tagged
 from ocr2.characters.document.spans import Math, Molecule, Text
+from ocr2.characters.table import exports as tables
 from ocr2.characters.table import plainmath
 from ocr2.errors import BadInput, RenderFailed
 from ocr2.metrics import edit_distance
@@ -33,7 +35,7 @@ from ocr2.renderers.drawing import Drawing, readable
 from ocr2.renderers.tools import chosen, need
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from random import Random
 
     from ocr2.characters import Corpus
@@ -178,9 +180,9 @@ def _formulas(blocks: list[Block], words: list[spans.Span]) -> tuple[dict[tuple[
     _kept.update({each: formula for each, formula in made.items() if len(formula.svg) < 10_000})
     pictures = {each: _simple(each[0], code) for each, code in simple.items() if code}
     files = {}
-    for number, (each, formula) in enumerate(drawn.items()):
-        pictures[each] = Picture(f"{number}.svg", *formula[1:])
-        files[f"{number}.svg"] = formula.svg.encode()
+    for number, (each, picture) in enumerate(drawn.items()):
+        pictures[each] = Picture(f"{number}.svg", *picture[1:])
+        files[f"{number}.svg"] = picture.svg.encode()
     return pictures, files
 
 
@@ -290,3 +292,63 @@ def score(predicted: str, truth: str) -> dict[str, float]:
     ours, theirs = split(predicted), split(truth)
     parts = {f"{part}_edit_distance": edit_distance(ours[part], wanted) for part, wanted in theirs.items() if wanted}
     return {"edit_distance": edit_distance(predicted, truth), **parts}
+
+
+def _read(text: str) -> list[Block]:
+    """The blocks of a page that may be broken: a part of it that can't be read is a paragraph as it is."""
+    try:
+        return markdown.parsed(text)
+    except BadInput:
+        found: list[Block] = []
+    for part in filter(str.strip, re.split(r"\n[ \t]*\n", text)):
+        try:
+            found += markdown.parsed(part)
+        except BadInput:
+            found.append(Paragraph((Text(" ".join(part.split())),)))
+    if not found:
+        raise BadInput("a page without anything on it: expected Mathpix Markdown")
+    return found
+
+
+def _csv(text: str) -> bytes:
+    """The tables of the page; those that can't be read are left out."""
+    found = []
+    for block in _read(text):
+        with suppress(BadInput):
+            found += [tables.rows(table.parsed(block.source))] if isinstance(block, Table) else []
+    if not found:
+        raise BadInput("a page without a table that can be read: expected one for CSV")
+    return tables.csv(found)
+
+
+def _mathml(text: str) -> bytes:
+    """The formulas of the page, those in lines too, in their order."""
+    found = []
+    for block in _read(text):
+        found += [f"\\[ {block.latex} \\]"] if isinstance(block, Display) else []
+        found += [f"\\( {span.latex} \\)" for span in _words(block) if isinstance(span, Math)]
+    if not found:
+        raise BadInput("a page without formulas: expected one for MathML")
+    return formula.EXPORTS["mathml"]("\n".join(found))
+
+
+def _smiles(text: str) -> bytes:
+    """The molecules of the page, one a line; what is no SMILES is left out."""
+    found = []
+    for span in (span for block in _read(text) for span in _words(block)):
+        with suppress(BadInput):
+            found += [molecule.EXPORTS["smiles"](span.smiles)] if isinstance(span, Molecule) else []
+    if not found:
+        raise BadInput("a page without molecules: expected one for SMILES")
+    return b"".join(found)
+
+
+EXPORTS: Mapping[str, Callable[[str], bytes]] = {
+    "latex": lambda text: f"{article.written(_read(text))}\n".encode(),
+    "html": lambda text: f"{webpage.written(_read(text))}\n".encode(),
+    "md": lambda text: f"{github.written(_read(text))}\n".encode(),
+    "csv": _csv,
+    "mathml": _mathml,
+    "smiles": _smiles,
+}
+"""What a transcript can be written as; each raises BadInput for a page without anything for it."""

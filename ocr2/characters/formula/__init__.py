@@ -6,7 +6,8 @@ r"""Formulas: LaTeX in display style, in one spelling for one picture.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 from ocr2.characters.formula.grammar import Grammar
 from ocr2.characters.latex import body, normal
@@ -15,13 +16,16 @@ from ocr2.metrics import edit_distance
 from ocr2.metrics.formatted import DISPLAYED
 from ocr2.renderers import latex, mathpix, mathra
 from ocr2.renderers.drawing import Drawing, readable
+from ocr2.renderers.mathml import mathml
 from ocr2.renderers.tools import chosen, need
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from ocr2.characters import Corpus
 
+_T = TypeVar("_T")
 BACKENDS = ("mathpix", "mathra", "pdflatex")
 SIZE = 24.0
 """Pixels of an em of a plain drawing."""
@@ -36,6 +40,12 @@ OTHER = 0.3
 _INKS = ("black", "black", "black", "#111", "#222", "#333", "#101040", "#301010")
 _PREAMBLE = r"\usepackage{amsmath,amssymb,amsfonts,cancel}"
 _ENVIRONMENT = re.compile(rf"\\begin\{{({'|'.join(DISPLAYED)}|math)\*?\}}.*\\end\{{\1\*?\}}", re.S)
+
+_FORMULA = re.compile(
+    rf"\\\[.*?\\\]|\\\(.*?\\\)|\$\$.*?\$\$|(?<!\\)\$[^$]*\$|\\begin\{{({'|'.join(DISPLAYED)}|math)(\*?)\}}.*?\\end\{{\1\2\}}",
+    re.S,
+)
+_INLINE = re.compile(r"\\\(|\$(?!\$)")
 
 
 def compose(corpus: Corpus, rng: Random) -> str:
@@ -79,7 +89,7 @@ def draw(source: str, rng: Random | None, backend: str = "", held: bool = False)
             if backend:
                 raise
     if drawn is None:
-        drawn = mathpix.formulas([(formula, True)], ink)[0]
+        drawn = _known(formula, lambda known: mathpix.formulas([(known, True)], ink)[0])
     size = _fitting(size, max(drawn.width, drawn.height + drawn.depth), margin, source)
     svg = drawn.padded(margin / size).svg
     if rng is not None:
@@ -88,6 +98,16 @@ def draw(source: str, rng: Random | None, backend: str = "", held: bool = False)
         svg = svg.replace(mathpix.HAN, rng.choice((mathpix.HAN, "Noto Serif SC")))
     tool = mathpix.version() if name == "mathpix" else f"{name} {need(name).version}"
     return Drawing(svg.encode(), "svg", tool, size / mathpix.EM)
+
+
+def _known(formula: str, tool: Callable[[str], _T]) -> _T:
+    """What the tool makes of the formula, or else of its one spelling. Raises RenderFailed for what it doesn't know."""
+    try:
+        return tool(formula)
+    except RenderFailed:
+        with suppress(BadInput, RenderFailed):
+            return tool(normal(formula))
+        raise
 
 
 def _fitting(size: float, longest: float, margin: float, source: str) -> float:
@@ -139,3 +159,45 @@ def _comparable(text: str) -> str:
         return normal(text)
     except BadInput:
         return re.sub(r"\s+", "", body(text))
+
+
+def _latex(transcript: str) -> bytes:
+    """The formula, to be put in a document. Raises BadInput for none, or for one that reaches out of the page."""
+    source = readable(transcript.strip())
+    if not body(source):
+        raise BadInput("an empty formula: expected LaTeX")
+    latex.check(source)
+    return f"{marked(source) if body(source) == source and not _ENVIRONMENT.fullmatch(source) else source}\n".encode()
+
+
+def _told(formulas: list[tuple[str, bool]]) -> list[str]:
+    """MathML of each. Raises RenderFailed, RendererMissing."""
+
+    def one(formula: str, display: bool) -> str:
+        return _known(formula, lambda known: mathml([(known, display)])[0])
+
+    try:
+        return mathml(formulas)
+    except RenderFailed:  # of one of them
+        return [one(*each) for each in formulas]
+
+
+def _mathml(transcript: str) -> bytes:
+    """The formula as one `<math>`, to be pasted into a page or a document; of several formulas one after the other as
+    many, in a `<div>` of XHTML. Raises BadInput for none, RenderFailed, RendererMissing.
+    """
+    source = readable(transcript.strip())
+    several = [found[0] for found in _FORMULA.finditer(source)]
+    if len(several) < 2 or _FORMULA.sub("", source).strip(" \t\n\r,;."):
+        several = [source]
+    formulas = [(body(one), not _INLINE.match(one)) for one in several]
+    if not all(formula for formula, _ in formulas):
+        raise BadInput("an empty formula: expected LaTeX")
+    told = _told(formulas)
+    if len(told) > 1:
+        told = ['<div xmlns="http://www.w3.org/1999/xhtml">', *told, "</div>"]
+    return "".join(f"{line}\n" for line in told).encode()
+
+
+EXPORTS: Mapping[str, Callable[[str], bytes]] = {"latex": _latex, "mathml": _mathml}
+"""What a transcript can be written as."""

@@ -23,6 +23,7 @@ from ocr2.renderers.drawing import Drawing, readable
 from ocr2.renderers.tools import chosen, need
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from ocr2.characters import Corpus
@@ -174,3 +175,14 @@ def score(predicted: str, truth: str) -> dict[str, float]:
     """Edit distance over the longer's length (0 is perfect), and whether they are equal; blanks don't count."""
     one, other = tidied(predicted), tidied(truth)
     return {"edit_distance": edit_distance(one, other), "exact": float(one == other)}
+
+
+def _tikz(transcript: str) -> bytes:
+    """The picture, to be put in a document. Raises BadInput for what is no TikZ or reaches out of the picture."""
+    source = checked(readable(transcript.strip()))
+    latex.check(source)
+    return f"{source}\n".encode()
+
+
+EXPORTS: Mapping[str, Callable[[str], bytes]] = {"tikz": _tikz}
+"""What a transcript can be written as."""

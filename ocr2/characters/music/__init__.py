@@ -34,6 +34,7 @@ from ocr2.renderers.fonts import covered, faces
 from ocr2.renderers.tools import chosen, need
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from ocr2.characters import Corpus
@@ -109,7 +110,7 @@ def draw(source: str, rng: Random | None, backend: str = "", held: bool = False)
     Raises BadInput for a source with wrong columns or tokens, RenderFailed, RendererMissing.
     """
     tool = need(chosen(backend, BACKENDS))
-    music = checked(readable(source.lstrip("\ufeff")))
+    music = _music(source)
     engraving = _engraving(rng, 8.0 if rng is None else rng.uniform(5.5, 10.0))
     headings = _headings(source, rng, engraving.space, held and rng is not None)
     svg, width, height = apart("ocr2.renderers.kern:drawn", music, engraving, headings)
@@ -163,9 +164,7 @@ def _headings(source: str, rng: Random | None, space: float, held: bool) -> tupl
     """The title, in the middle, and the author, to the right, as the source has them. Raises BadInput for a script that
     no face has.
     """
-    told: dict[str, str] = {}
-    for match in _HEADING.finditer(source):
-        told.setdefault(match[1], match[2])
+    told = _titles(source)
     size = max(14, round(space * (2.4 if rng is None else rng.uniform(1.9, 3.0))))
     small = max(11, round(size * (0.7 if rng is None else rng.uniform(0.55, 0.8))))
     found = []
@@ -174,6 +173,14 @@ def _headings(source: str, rng: Random | None, space: float, held: bool) -> tupl
     if told.get("COM"):
         found.append(verovio.Heading(told["COM"], _face(told["COM"], rng, held), small, "right"))
     return tuple(found)
+
+
+def _titles(source: str) -> dict[str, str]:
+    """The title (OTL) and the author (COM), as far as the source has them."""
+    told: dict[str, str] = {}
+    for match in _HEADING.finditer(source):
+        told.setdefault(match[1], match[2])
+    return told
 
 
 def _face(text: str, rng: Random | None, held: bool) -> Face:
@@ -214,3 +221,31 @@ def score(predicted: str, truth: str) -> dict[str, float]:
 def _plain(text: str) -> str:
     """With one kind of line ends, and no blanks at theirs."""
     return "\n".join(line.rstrip() for line in text.strip().splitlines() if line.strip())
+
+
+def _music(transcript: str) -> str:
+    """The source, checked. Raises BadInput."""
+    return checked(readable(transcript.lstrip("\ufeff")))
+
+
+def _midi(transcript: str) -> bytes:
+    """What the music sounds like. Raises BadInput, RenderFailed, RendererMissing."""
+    need("verovio")
+    content: bytes = apart("ocr2.renderers.kern:midi", _music(transcript))
+    return content
+
+
+def _musicxml(transcript: str) -> bytes:
+    """The music as notation programs take it. Raises BadInput, RenderFailed, RendererMissing."""
+    need("verovio")
+    music, told = _music(transcript), _titles(transcript)
+    content: bytes = apart("ocr2.renderers.musicxml:written", music, told.get("OTL", ""), told.get("COM", ""))
+    return content
+
+
+EXPORTS: Mapping[str, Callable[[str], bytes]] = {
+    "kern": lambda transcript: _music(transcript).encode(),
+    "musicxml": _musicxml,
+    "midi": _midi,
+}
+"""What a transcript can be written as."""

@@ -29,6 +29,8 @@ _NOTE = re.compile(
 _SIGNS = re.compile(r"""[\[\]_(){}&<>/\\LJKk'"`^~;:,TtMmWwSsO$uvozZxXyYqQpPiIjlNUVhHR+@|?nA]*""")
 """What may stand around a note: ties, slurs, stems, beams, articulations, ornaments, editors' signs."""
 _VALUE = re.compile(r"\d+(%\d+)?\.*")
+_UNVALUED = re.compile(r"^[^\da-gA-G]*(?=[a-gA-G][^\dqQ]*$)")
+"""What stands before the pitch of a note that has no value, and is no grace note."""
 _TOKENISED = re.compile(r"\*\*b?e?kern(_\d+\.\d+)?$")
 
 
@@ -134,8 +136,9 @@ def _alike(number: int, tokens: list[str], columns: list[Column], place: int) ->
 
 
 def checked(source: str) -> str:
-    """The source as the engraver takes it: plain line ends, the tokenised spellings of **kern (`2·cc·#`) as **kern, and
-    *- at its end. Raises BadInput for wrong columns and for tokens that are no notes.
+    """The source as the engraver takes it: plain line ends, the tokenised spellings of **kern (`2·cc·#`) as **kern, a
+    value for every note of a chord (`8C CC` is `8C 8CC`), and *- at its end. Raises BadInput for wrong columns and for
+    tokens that are no notes.
     """
     lines = source.strip("\n\r \ufeff").splitlines()
     if len(lines) > MOST_LINES:
@@ -145,6 +148,8 @@ def checked(source: str) -> str:
     last: Row | None = None
     for row in rows("\n".join(lines)):
         _check(row)
+        if row.tokens[0][:1] not in "*=":
+            lines[row.number - 1] = _valued(row)
         last = row
     assert last
     after = last.columns
@@ -153,6 +158,20 @@ def checked(source: str) -> str:
     told = [line.rstrip(" ") for line in lines if line.strip()]
     told = [re.sub(r"\*\*b?e?kern(_\d+\.\d+)?(?=\t|$)", "**kern", line) for line in told]
     return "\n".join([*told, *(["\t".join(["*-"] * len(after))] if after else [])]) + "\n"
+
+
+def _valued(row: Row) -> str:
+    """A line in which notes of a chord that have no value have the first one's."""
+    pairs = zip(row.tokens, row.columns, strict=True)
+    return "\t".join(_chord(token) if _TOKENISED.match(column.kind) else token for token, column in pairs)
+
+
+def _chord(token: str) -> str:
+    first, *others = token.split(" ")
+    value = _VALUE.search(first)
+    if not value:
+        return token
+    return " ".join([first, *(_UNVALUED.sub(rf"\g<0>{value[0]}", other) for other in others)])
 
 
 def _check(row: Row) -> None:
@@ -167,7 +186,7 @@ def _check(row: Row) -> None:
                 f"{where}: {token[:40]!r} in a line that begins with {row.tokens[0][:40]!r}: expected one kind"
             )
         if first not in "*=" and _TOKENISED.match(column.kind) and token != ".":  # noqa: S105
-            for part in token.split(" "):
+            for part in _chord(token).split(" "):
                 if told := wrong(part):
                     raise BadInput(f"{where}: {part[:40]!r} {told}")
 

@@ -11,12 +11,13 @@ Each row is a line, with the rules above it first; spans are `\multicolumn` and 
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from ocr2.characters.table import tabular, webtable
+from ocr2.characters.table import exports, tabular, webtable
 from ocr2.characters.table.data import invented
 from ocr2.characters.table.drawing import Style, markup, plain, styled, tex
 from ocr2.characters.table.painting import paintable, painted
@@ -28,6 +29,7 @@ from ocr2.renderers.drawing import Drawing, readable
 from ocr2.renderers.tools import chosen, need, tool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from ocr2.characters import Corpus
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BACKENDS",
+    "EXPORTS",
     "Style",
     "compose",
     "converted",
@@ -208,3 +211,13 @@ def _common(ours: list[str], theirs: list[str]) -> int:
         matched = rest & where.get(text, 0)
         rest = ((rest + matched) | (rest - matched)) & everything
     return len(theirs) - rest.bit_count()
+
+
+EXPORTS: Mapping[str, Callable[[str], bytes]] = {
+    "csv": lambda text: exports.csv([exports.rows(parsed(text))]),
+    "latex": lambda text: f"{converted(text, 'latex')}\n".encode(),
+    "html": lambda text: f"{exports.html(parsed(text))}\n".encode(),
+    "md": lambda text: f"{exports.markdown(parsed(text))}\n".encode(),
+    "json": lambda text: f"{json.dumps(exports.rows(parsed(text)), ensure_ascii=False)}\n".encode(),
+}
+"""What a transcript can be written as; each raises BadInput for what is no table."""

@@ -249,20 +249,24 @@ def _math(content: Sequence[Piece]) -> list[Piece]:
     return [piece._replace(text=piece.text.translate(_PLAIN)) for piece in found if piece.text]
 
 
-def markdown(table: Grid) -> str:
-    """The table in pipes, whose first row is the head. Raises BadInput where cells span several."""
+def markdown(table: Grid, formula: str = r"\( {} \)") -> str:
+    """The table in pipes, whose first row is the head; `formula` says how formulas are marked.
+
+    Raises BadInput where cells span several.
+    """
     if table.structure[2]:
         raise BadInput("Markdown has no cells that span several: write the table as LaTeX or HTML")
-    lines = [[_piped(cell.content) for cell in cells] for cells in table.owners()]
+    lines = [[piped(cell.content, formula) for cell in cells] for cells in table.owners()]
     lines.insert(1, [{"l": "---", "c": ":---:", "r": "---:"}[align] for align in table.aligns])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _piped(content: Content) -> str:
+def piped(content: Content, formula: str) -> str:
+    """The content of one cell."""
     found = ""
     for piece in content:
         if piece.math:
-            found += f"\\( {piece.text} \\)".replace("|", "\\|")
+            found += formula.format(piece.text).replace("|", "\\|")
             continue
         text = re.sub(r"([\\`*_<|$])", r"\\\1", piece.text).replace("\n", "<br>")
         marks = {"b": ("**", "**"), "i": ("*", "*"), "u": ("<u>", "</u>")}
