@@ -15,6 +15,11 @@ from PIL import Image
 
 from ocr2 import cli, curves
 from ocr2.cli.train import told
+from ocr2.got import checkpoint
+from ocr2.got.config import DecoderConfig, EncoderConfig, GOTConfig
+from ocr2.got.model import GOT
+from ocr2.got.prompt import Tokenizer
+from ocr2.recipes import tiny
 from ocr2.stage import Step
 
 if TYPE_CHECKING:
@@ -63,6 +68,13 @@ def test_what_it_made_is_what_read_takes(tmp_path: Path, capsys: pytest.CaptureF
         (["paper", "--stage", "1"], "no data for photo, photo-slice, pdf"),
         (["tiny", "--init", "nowhere"], "nowhere doesn't exist"),
         (["tiny", "--device", "abacus"], "abacus"),
+        (["tiny", "--lora"], "--lora is for ocr2 train finetune"),
+        (["paper", "--characters", "x"], "--characters is for ocr2 train finetune"),
+        (["finetune"], "begins with one model, and none is given"),
+        (["finetune", "--init", "nowhere"], "nowhere doesn't exist"),
+        (["finetune", "--init", "nano"], "this build of ocr2 has no weights for it"),
+        (["finetune", "--lora", "--whole"], "--lora and --whole don't go together"),
+        (["finetune", "--stage", "2"], "finetune has one stage"),
     ],
 )
 def test_what_can_not_be_done_is_said_in_a_line(
@@ -74,6 +86,28 @@ def test_what_can_not_be_done_is_said_in_a_line(
     *_, last = capsys.readouterr().err.splitlines()
     assert last.startswith("ocr2: ")
     assert words in last
+
+
+def test_a_model_is_fine_tuned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {"width": 16, "layers": 1, "heads": 1, "mlp": 16}
+    encoder = EncoderConfig(
+        side=128, square=False, stem="conv", global_layers=(0,), positions="rotary", neck=8, out=(8, 16), **sizes
+    )
+    decoder = DecoderConfig(vocabulary=tiny.WORDS, kv_heads=1, **sizes)
+    model = GOT(GOTConfig(encoder, decoder, context=512, image_token=tiny.tokenizer().image))
+    checkpoint.save(model, tmp_path / "base", tiny.tokenizer())
+    tiny.drawn("5 Ω").save(tmp_path / "0.png")
+    (tmp_path / "0.txt").write_text("0.png\t5 Ω\n" * 6, encoding="utf-8")
+    asked = ["--init", tmp_path / "base", "--data", tmp_path / "0.txt", "--lora", "--steps", 2, "--rows", 6]
+    args = ["train", "finetune", *map(str, asked), "--workers", "0", "--device", "cpu", "--out", str(tmp_path / "out")]
+    for _ in range(2):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(args)
+        assert ended.value.code in (0, None), capsys.readouterr().err
+    assert "finetune is done" in capsys.readouterr().err
+    assert [step.number for step in curves.read(tmp_path / "out" / "steps.jsonl")] == [1, 2]
+    assert len(Tokenizer.load(tmp_path / "out" / "model").encode("Ω")) == 1
+    assert (tmp_path / "out" / "onnx" / "decoder.onnx").exists()
 
 
 def test_a_place_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from ocr2.recipes.recipe import Run
     from ocr2.stage import Step
 
-RECIPES = ("nano", "paper", "ppocr", "tiny")
+RECIPES = ("finetune", "nano", "paper", "ppocr", "tiny")
 
 
 @click.command()
 @click.argument("recipe", type=click.Choice(RECIPES))
 @click.option("--stage", default="1", show_default=True, help="The recipe's stage; of ppocr its name, such as det.")
-@click.option("--data", multiple=True, type=Path, metavar="DIR", help="Texts and shards; may be given several times.")
+@click.option(
+    "--data", multiple=True, type=Path, metavar="PATH", help="Texts, shards, labels; may be given several times."
+)
 @click.option(
     "--init",
     multiple=True,
@@ -37,6 +39,9 @@ RECIPES = ("nano", "paper", "ppocr", "tiny")
     metavar="PATH",
     help="A model to begin with; several, in their order. ppocrv2 is one.",
 )
+@click.option("--lora", is_flag=True, help="finetune: small maps beside the decoder's learn, which takes less memory.")
+@click.option("--whole", is_flag=True, help="finetune: the encoder learns, too.")
+@click.option("--characters", type=Path, metavar="FILE", help="finetune: characters that are to be tokens.")
 @click.option("-o", "--out", required=True, type=Path, metavar="DIR", help="Gets the model, and all to go on from.")
 @click.option("--steps", type=click.IntRange(1), help="How many; else as many as the recipe says.")
 @click.option(
@@ -47,10 +52,11 @@ RECIPES = ("nano", "paper", "ppocr", "tiny")
 @click.option("--device", metavar="cpu|cuda", help="Else a GPU if there is one.")
 @click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows, too.")
 def train(recipe: str, out: Path, minutes: float | None, tensorboard: bool, **asked: Any) -> None:
-    """Train a model by a recipe: nano (the embedded one), paper (GOT as published), tiny (GOT in minutes on a laptop),
-    or ppocr (the networks of PP-OCRv2).
+    """Train a model by a recipe: finetune (a GOT model on data of yours), nano (the embedded one), paper (GOT as
+    published), tiny (GOT in minutes on a laptop), or ppocr (the networks of PP-OCRv2).
 
     \b
+    ocr2 train finetune --init MODEL --data my.jsonl --out runs/mine
     ocr2 train tiny --out runs/tiny                     see it work
     ocr2 train nano --data corpora/ --out runs/nano     stage 1: texts, drawn as they are needed
     ocr2 train paper --stage 2 --data shards/ --init runs/1/model --init QWEN --out runs/2
@@ -62,7 +68,7 @@ def train(recipe: str, out: Path, minutes: float | None, tensorboard: bool, **as
     """
     with _Stop(minutes) as stop:
         run = _run(recipe, stop, out=out, **asked)
-        _follow(run, f"{recipe}, stage {run.number}", tensorboard)
+        _follow(run, recipe if recipe == "finetune" else f"{recipe}, stage {run.number}", tensorboard)
     if stop.asked:
         click.echo(f"ocr2: stopped, and saved in {out}; the same command goes on", err=True)
         sys.exit(130)
@@ -98,6 +104,7 @@ def _run(
 ) -> Run | Learning:
     """The run that the options ask for. Raises ModelMissing without what it runs on."""
     asked["workers"] = _processors() - 1 if workers is None else workers
+    tuning = _tuning(recipe, stage, **{name: asked.pop(name) for name in ("lora", "whole", "characters")})
     try:
         import torch
 
@@ -105,6 +112,10 @@ def _run(
         from ocr2.recipes.recipe import Run
 
         asked["device"] = asked["device"] or ("cuda" if torch.cuda.is_available() else "cpu")
+        if recipe == "finetune":
+            from ocr2.recipes import finetune
+
+            return finetune.FineTuning(stop=stop, asked=steps, rows=rows, **tuning, **asked)
         if recipe == "ppocr":
             return learning.Run(ppocr.recipe(stage, steps, rows), stop=stop, **asked)
         recipes = import_module(f"ocr2.recipes.{recipe}").recipes()
@@ -119,6 +130,18 @@ def _run(
     if rows:
         recipes = [replace(each, rows=rows) for each in recipes]
     return Run(recipes, int(stage), stop=stop, **asked)
+
+
+def _tuning(recipe: str, stage: str, lora: bool, whole: bool, characters: Path | None) -> dict[str, Any]:
+    """What is for fine-tuning alone. Raises BadInput where it is asked of another recipe, or contradicts itself."""
+    given = {"--lora": lora, "--whole": whole, "--characters": characters}
+    if recipe != "finetune" and (asked := [name for name, value in given.items() if value]):
+        raise BadInput(f"{asked[0]} is for ocr2 train finetune: leave it out")
+    if lora and whole:
+        raise BadInput("--lora and --whole don't go together: small maps learn beside the decoder, or all of the model")
+    if recipe == "finetune" and stage != "1":
+        raise BadInput(f"--stage {stage}: finetune has one stage: leave it out")
+    return {"mode": "lora" if lora else "whole" if whole else "decoder", "characters": characters}
 
 
 def _processors() -> int:

@@ -56,11 +56,8 @@ def load(
     *,
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
-    checkpointing: bool = False,
 ) -> GOT:
     """The model in a folder, or of that id on the hub, ready to read; its numbers as stored if no `dtype` is given.
-
-    `checkpointing` is how it will train, as in GOTConfig.
 
     Never takes more memory than the model and one of its tensors. Raises BadCheckpoint where it isn't a whole model,
     ModelMissing where it can't be fetched.

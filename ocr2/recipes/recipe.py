@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -101,14 +102,21 @@ class Run:
             world=ranks.world,
             pinned=ranks.device.type == "cuda",
         )
-        about: dict[str, Any] = {"model": model.config.to_json(), "budget": recipe.budget, "rows": recipe.rows}
-        about |= {"waiting": recipe.waiting, "visits": recipe.visits}
+        config, about = model.config, self.about(model)
         model.to(ranks.device)
         steps = fit(model, loader, stage, self.out, augment=recipe.augment, stop=self.stop, about=about)
         with closing(steps):
             yield from steps
+        del model, steps
+        gc.collect()  # optimizers refer to themselves, and there is to be room for what is written
         if ranks.rank == 0:
-            self.write(tokenizer, model.config)
+            self.write(tokenizer, config)
+
+    def about(self, model: GOT) -> dict[str, Any]:
+        """What must be the same, beside the stage, when the run goes on."""
+        recipe = self.recipe
+        limits = {"budget": recipe.budget, "rows": recipe.rows, "waiting": recipe.waiting, "visits": recipe.visits}
+        return {"model": model.config.to_json(), **limits}
 
     @property
     def recipe(self) -> Recipe:
@@ -172,11 +180,16 @@ class Run:
 
     def write(self, tokenizer: Tokenizer, config: GOTConfig) -> None:
         """The model as it is now, to read with: in bf16, the mean of late steps where the stage keeps one."""
-        model = GOT(config)
-        weights(self.out, model)
+        model = self.learned(config)
         if self.recipe.portable:
             onnx.export(model, self.out / "onnx", tokenizer)
         checkpoint.save(model.bfloat16(), self.out / "model", tokenizer)
+
+    def learned(self, config: GOTConfig) -> GOT:
+        """The model as it is saved."""
+        model = GOT(config)
+        weights(self.out, model)
+        return model
 
 
 def _left(model: GOT, folder: Path) -> set[str]:
