@@ -219,6 +219,7 @@ class _Decoder:
         filled = g.op("Less", room, g.op("Unsqueeze", "starts", g.longs(1, 2, 3)))  # (B, 1, 1, S)
         before = g.op("LessOrEqual", steps, g.op("Unsqueeze", steps, g.longs(1)))  # (T, T)
         self.past, self.call = (g.op("Where", seen, g.floats(0), g.floats(-np.inf)) for seen in (filled, before))
+        self.parts = g.shape(g.size("keys.0", 2), self.t)
         self.groups = self.config.heads // self.config.kv_heads
         if self.groups > 1:  # the queries that share keys stand below each other
             self.call = g.op("Tile", self.call, g.longs(self.groups, 1))
@@ -239,7 +240,10 @@ class _Decoder:
         return str(self.g.op("QuickGelu", x, domain=MICROSOFT, alpha=1.0))
 
     def attention(self, x: str, n: int, name: str) -> str:
-        """Causal attention to the filled part of the cache and to this call: one softmax over the scores of both."""
+        """Causal attention to the filled part of the cache and to this call: one softmax over the scores of both.
+
+        The cache is the left factor of its products: as the right one, onnxruntime rearranges all of it each time.
+        """
         g, it, d = self.g, self.config, self.head_width
         qk, v = g.op(
             "Split", g.linear(x, f"{name}.qkv"), g.longs((it.heads + it.kv_heads) * d, it.kv_heads * d),
@@ -251,16 +255,17 @@ class _Decoder:
         self.kept += [k, v]
         if self.groups > 1:
             q = g.reshape(q, 0, it.kv_heads, -1, d)
-        scores = [
-            g.op("Add", g.op("FusedMatMul", q, keys, domain=MICROSOFT, transB=1, alpha=d**-0.5), seen)
-            for keys, seen in ((f"keys.{n}", self.past), (k, self.call))
-        ]
+        before = g.op("FusedMatMul", f"keys.{n}", q, domain=MICROSOFT, transB=1, alpha=d**-0.5)  # (B, H, S, T)
+        now = g.op("FusedMatMul", q, k, domain=MICROSOFT, transB=1, alpha=d**-0.5)  # (B, H, T, T)
+        scores = g.op("Add", g.op("Transpose", before, perm=(0, 1, 3, 2)), self.past), g.op("Add", now, self.call)
         shares = g.op("Softmax", g.op("Concat", *scores, axis=-1), axis=-1)
-        past, call = g.op("Split", shares, g.shape(g.size("keys.0", 2), self.t), outputs=2, axis=-1)
-        mixed = g.op("Add", g.op("MatMul", past, f"values.{n}"), g.op("MatMul", call, v))
+        past, call = g.op("Split", shares, self.parts, outputs=2, axis=-1)
+        past = g.op("FusedMatMul", f"values.{n}", past, domain=MICROSOFT, transB=1)
+        mixed = g.op("Add", past, g.op("FusedMatMul", v, call, domain=MICROSOFT, transA=1, transB=1))  # (B, H, D, T)
         if self.groups > 1:
-            mixed = g.reshape(mixed, 0, it.heads, -1, d)
-        return g.reshape(g.op("Transpose", mixed, perm=(0, 2, 1, 3)), 0, 0, it.width)
+            mixed = g.reshape(mixed, 0, it.kv_heads, d, self.groups, -1)
+            return g.reshape(g.op("Transpose", mixed, perm=(0, 4, 1, 3, 2)), 0, 0, it.width)
+        return g.reshape(g.op("Transpose", mixed, perm=(0, 3, 1, 2)), 0, 0, it.width)
 
     def head(self, states: str) -> str:
         """Logits of (…, W) states; the weights are the embedding's, which are stored once."""

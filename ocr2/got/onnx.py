@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Ports = dict[str, tuple[str, tuple[int | str, ...]]]
     """Type and shape of inputs or outputs by their names; a name in a shape is for any length."""
 
-FORMAT, VERSION = "ocr2-onnx", 1
+FORMAT, VERSION = "ocr2-onnx", 2
 Precision = Literal["int8", "fp32"]
 PARTS = ("encoder", "decoder")
 _PROBE = b85decode(
@@ -100,7 +100,9 @@ def described(folder: Path) -> tuple[GOTConfig, str] | None:
         return None
     version, precision = record.pop("version", None), record.pop("precision", None)
     if version != VERSION:
-        raise BadCheckpoint(f"{path}: version {version!r:.80}: expected {VERSION}, or a newer ocr2 to read it")
+        raise BadCheckpoint(
+            f"{path}: version {version!r:.80}: expected {VERSION}; export the model anew, with this ocr2"
+        )
     if precision not in ("int8", "fp32"):
         raise BadCheckpoint(f"{path}: precision {precision!r:.80}: expected int8 or fp32; export the model anew")
     try:
@@ -115,8 +117,8 @@ def ports(config: GOTConfig) -> dict[str, tuple[Ports, Ports]]:
     sides: tuple[int | str, ...] = (config.encoder.side,) * 2 if config.encoder.square else ("height", "width")
     ids: Ports = {"ids": ("int64", ("B", "T")), "features": ("float", ("N", it.width))}
     where: Ports = {"starts": ("int64", ("B",)), "wanted": ("int64", ("P",))}
-    names = [f"{part}.{n}" for part in ("keys", "values") for n in range(it.layers)]
-    cache: Ports = dict.fromkeys(names, ("float", ("B", it.kv_heads, "S", head)))
+    keys: Ports = {f"keys.{n}": ("float", ("B", it.kv_heads, "S", head)) for n in range(it.layers)}
+    values: Ports = {f"values.{n}": ("float", ("B", it.kv_heads, head, "S")) for n in range(it.layers)}
     told: Ports = {
         "logits": ("float", ("B", "P", it.vocabulary)),
         "kept": ("float", (2 * it.layers, "B", it.kv_heads, "T", head)),
@@ -124,7 +126,7 @@ def ports(config: GOTConfig) -> dict[str, tuple[Ports, Ports]]:
     guesses: Ports = {"guesses": ("int64", ("B", it.ahead)), "place": ("int64", ("B",))}
     return {
         "encoder": ({"views": ("uint8", ("V", 3, *sides))}, {"features": ("float", ("V", "N", it.width))}),
-        "decoder": (ids | where | cache, told | (guesses if it.ahead else {})),
+        "decoder": (ids | where | keys | values, told | (guesses if it.ahead else {})),
     }
 
 
@@ -148,17 +150,20 @@ class OnnxRunner:
         it = config.decoder
         self.names = [f"{part}.{n}" for part in ("keys", "values") for n in range(it.layers)]
         self.outputs = list(expected["decoder"][1])
-        self.cache = np.zeros((2 * it.layers, 0, it.kv_heads, 0, it.width // it.heads), np.float32)
-        """(2 L, rows, H, S, D): what the keys and then the values of each layer are."""
+        self.keys = np.zeros((it.layers, 0, it.kv_heads, 0, it.width // it.heads), np.float32)
+        """(L, rows, H, S, D)."""
+        self.values = self.keys.swapaxes(3, 4)
+        """(L, rows, H, D, S): sums over places are quickest where those are next to each other."""
         self._try(folder)
 
     def resize(self, rows: int, length: int) -> None:
         """Make room for so many rows; the first keep what they hold. Room for tokens is made as they come."""
-        self._grow(rows, min(self.cache.shape[3], length))
+        self._grow(rows, min(self.keys.shape[3], length))
 
     def move(self, source: int, target: int) -> None:
         """Put one row in the place of another."""
-        self.cache[:, target] = self.cache[:, source]
+        for part in (self.keys, self.values):
+            part[:, target] = part[:, source]
 
     def begin(
         self, rows: Sequence[int], questions: Sequence[Question], bans: Sequence[Sequence[int]]
@@ -206,11 +211,15 @@ class OnnxRunner:
         if not len(features):
             features = np.zeros((1, self.config.decoder.width), np.float32)  # for no token
         feed = {"ids": ids, "features": features, "starts": starts, "wanted": wanted}
-        feed |= {name: part[rows] for name, part in zip(self.names, self.cache, strict=True)}
+        # a part of a question is given what is before it alone; a step takes the cache as it lies, without a copy
+        room = slice(None) if len(wanted) == ids.shape[1] else slice(max(1, int(starts[0])))
+        feed |= zip(self.names, [*self.keys[:, rows, :, room], *self.values[:, rows, :, :, room]], strict=True)
         told: list[np.ndarray] = self.decoder.run(self.outputs, feed)
-        kept = told[1]  # (2 L, B, H, T, D)
+        keys, values = np.split(told[1], 2)  # (L, B, H, T, D) each
         for n, start in enumerate(starts.tolist()):
-            self.cache[:, rows.start + n, :, start : start + ids.shape[1]] = kept[:, n]
+            row, places = rows.start + n, slice(start, start + ids.shape[1])
+            self.keys[:, row, :, places] = keys[:, n]
+            self.values[:, row, :, :, places] = values[:, n].swapaxes(2, 3)
         return told
 
     def _chosen(self, told: list[np.ndarray], bans: Sequence[Sequence[int]]) -> Chosen:
@@ -220,15 +229,15 @@ class OnnxRunner:
         """
         logits = told[0]  # (B, P, V)
         with np.errstate(all="ignore"):  # what isn't a number is told by its score
-            top = logits.max(-1, keepdims=True)
-            total = np.exp(logits - top).sum(-1)
+            logits -= logits.max(-1, keepdims=True)
+            total = np.exp(logits).sum(-1)
             logits[..., self.config.image_token] = -np.inf
             for row, banned in enumerate(bans):
                 if len(banned):
                     logits[row, 0, list(banned)] = -np.inf
             ids = logits.argmax(-1)  # (B, P)
             best = np.take_along_axis(logits, ids[..., None], -1)
-            scores = np.exp(best - top)[..., 0] / total
+            scores = np.exp(best)[..., 0] / total
         guesses: list[list[list[int]]] = [[[] for _ in range(ids.shape[1])] for _ in ids]
         if self.ahead:
             for places, place, found in zip(guesses, told[3].tolist(), told[2].tolist(), strict=True):
@@ -236,17 +245,20 @@ class OnnxRunner:
         return ids.tolist(), scores.tolist(), guesses
 
     def _reserve(self, length: int) -> None:
-        if length > self.cache.shape[3]:
-            self._grow(self.cache.shape[1], min(-(-length // _STEP) * _STEP, self.context))
+        if length > self.keys.shape[3]:
+            self._grow(self.keys.shape[1], min(-(-length // _STEP) * _STEP, self.context))
 
     def _grow(self, rows: int, length: int) -> None:
         """Another cache, with what there is room for of this one."""
-        parts, old_rows, heads, old_length, width = self.cache.shape
+        layers, old_rows, heads, old_length, width = self.keys.shape
         if (rows, length) != (old_rows, old_length):
-            kept = slice(None), slice(min(rows, old_rows)), slice(None), slice(min(length, old_length))
-            cache = np.zeros((parts, rows, heads, length, width), np.float32)
-            cache[kept] = self.cache[kept]
-            self.cache = cache
+            kept, places = (slice(None), slice(min(rows, old_rows)), slice(None)), slice(min(length, old_length))
+            keys = np.zeros((layers, rows, heads, length, width), np.float32)
+            keys[*kept, places] = self.keys[*kept, places]
+            self.keys = keys
+            values = np.zeros((layers, rows, heads, width, length), np.float32)
+            values[*kept, :, places] = self.values[*kept, :, places]
+            self.values = values
 
     def _try(self, folder: Path) -> None:
         """Run both once on an empty view: what only looks like the model is noticed here, not on the first page."""
