@@ -83,9 +83,11 @@ class Row(NamedTuple):
     name: str
     stage: str
     """Of `ocr2 train ppocr`."""
-    pasted: bool = False
     published: tuple[float, ...] = ()
     """On Baidu's own sets: a detector's precision, recall and their harmonic mean, a recogniser's accuracy."""
+    pasted: bool = False
+    ratios: tuple[float, float] = (0.4, 0.4)
+    """As in the recipe."""
 
 
 class Sizes(NamedTuple):
@@ -102,7 +104,9 @@ ROWS = (
     Row("det", "PP-OCR", "det", published=(0.718, 0.805, 0.759)),
     Row("det", "+ DML", "det-dml", published=(0.743, 0.815, 0.777)),
     Row("det", "+ CML", "det-cml", published=(0.746, 0.835, 0.789)),
-    Row("det", "+ CML + CopyPaste", "det-cml", pasted=True, published=(0.754, 0.840, 0.795)),
+    Row("det", "+ CML + CopyPaste", "det-cml", published=(0.754, 0.840, 0.795), pasted=True),
+    Row("det", "PP-OCR + RSE-FPN (PP-OCRv3)", "det-rse"),
+    Row("det", "PP-OCR + shrink ratio 0.4 to 0.6 (PP-OCRv4)", "det", ratios=(0.4, 0.6)),
     Row("rec", "PP-OCR (MobileNetV3)", "rec-mobilenet", published=(0.667,)),
     Row("rec", "LCNet", "rec", published=(0.693,)),
     Row("rec", "+ U-DML", "rec-mutual", published=(0.739,)),
@@ -167,14 +171,14 @@ def learned(row: Row, seed: int, sizes: Sizes, folder: Path) -> dict[str, float]
 
 def _model(row: Row, seed: int, folder: Path) -> Path:
     """Where the network is kept."""
-    return folder / f"{row.stage}{'-pasted' * row.pasted}-{seed}" / "model"
+    return folder / f"{row.stage}{'-pasted' * row.pasted}-{row.ratios[1]}-{seed}" / "model"
 
 
 def _chosen(row: Row, seed: int, sizes: Sizes) -> Recipe:
     """The stage, at this size."""
     chosen = recipe(row.stage, sizes.steps, sizes.rows)
     stage = replace(chosen.stage, rate=RATE[row.table], seed=seed, every=100)
-    return replace(chosen, stage=stage, side=SIDE, width=WIDTH, pasted=row.pasted, damaged=False)
+    return replace(chosen, stage=stage, side=SIDE, width=WIDTH, pasted=row.pasted, ratios=row.ratios, damaged=False)
 
 
 def found(detector: Known, labels: Path) -> dict[str, float]:

@@ -19,10 +19,13 @@ from PIL import Image
 from text_helpers import write_corpus
 from torch.utils.flop_counter import FlopCounterMode
 
+from ocr2.data.folders import Folder
 from ocr2.data.formats import FORMATS
 from ocr2.data.labels import Labels
+from ocr2.got import checkpoint
 from ocr2.got.config import PRESETS
 from ocr2.got.model import GOT
+from ocr2.recipes import tiny
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
@@ -102,6 +105,23 @@ def test_got_onnx(tmp_path: Path) -> None:
     assert record["rows"][-1]["onnx int8"] < record["rows"][-1]["onnx fp32"]
 
 
+def test_nano_cpu(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="pip install 'ocr2[onnx]'")
+    pytest.importorskip("wordfreq", reason="engines: pip install 'ocr2[engines]'")
+    corpus = write_corpus(tmp_path / "texts")
+    (corpus / "formulas.txt").write_text("x^{2}+1\n", encoding="utf-8")
+    options = "--tiny", "--characters", 100, "--rounds", 1, "--engines", "onnx int8,torch fp32"
+    told = run("nano_cpu.py", corpus, *options, "--json", tmp_path / "out.json")
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["threads"], [page["what"] for page in record["pages"]]) == (
+        1,
+        ["page en", "page zh", "line", "formula"],
+    )
+    for page in record["pages"]:
+        assert {"ocr2 ppocr", "onnx int8: step of 3", "torch fp32: all, 3 right"} <= page["seconds"].keys()
+        assert f", {page['characters']:,} characters, {page['tokens']:,} tokens" in told
+
+
 def test_engines(tmp_path: Path) -> None:
     pytest.importorskip("resvg", reason="engines: pip install 'ocr2[engines]'")
     told = run(
@@ -150,6 +170,23 @@ def test_ppocr_finetune(tmp_path: Path) -> None:
     assert len(labels) == 3
     assert all(len(labels[number].text) in (7, 8) for number in range(3))
     assert (tmp_path / "run" / "model" / "recognizer.onnx").is_file()
+
+
+def test_got_finetune(tmp_path: Path) -> None:
+    pytest.importorskip("fontTools", reason="pip install 'ocr2[fonts]'")
+    model = GOT(tiny.recipes()[1].config)
+    checkpoint.save(model, tmp_path / "begun", tiny.tokenizer())
+    options = "--init", tmp_path / "begun", "--modes", "whole", "--out", tmp_path, "--json", tmp_path / "out.json"
+    told = run("got_finetune.py", *options, "--steps", 1, "--rows", 2, "--count", 24, "--held", 2)
+    rows = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert [row["mode"] for row in rows] == ["before", "whole"]
+    for row in rows:
+        assert f"| {row['mode']} | {row['seconds']:.0f} s | {row['right']:.1%} | {row['distance']:.4f} |" in told
+    learnt, held = (Folder(tmp_path / name) for name in ("train", "held"))
+    assert (len({learnt[number].text for number in range(24)}), len(held)) == (24, 2)
+    assert all(learnt[number].text == held[number].text for number in range(2))
+    assert all(learnt[number].images != held[number].images for number in range(2))
+    assert (tmp_path / "whole" / "model" / "model.safetensors").is_file()
 
 
 def test_ppocr_ablation(tmp_path: Path) -> None:

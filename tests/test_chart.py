@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import xml.etree.ElementTree as ET
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -269,3 +272,49 @@ def test_missing_texts_are_named() -> None:
         *("A title in two lines", "S", "a b")
     ]
     assert chart.missing(data, [text for text in told if "UN" not in text]) == ["UN"]
+
+
+# --- what it is written as --------------------------------------------------------------------------------------------
+
+
+def test_a_chart_is_a_table_of_its_values() -> None:
+    assert chart.EXPORTS["csv"](RAIN) == b"Month,mm\r\nMay,61\r\nJune,47.5\r\n"
+    assert chart.EXPORTS["md"](RAIN) == b"**Rain**\n\n| Month | mm |\n| --- | ---: |\n| May | 61 |\n| June | 47.5 |\n"
+    several = dicted({"A": {"x|y": 1, "z": -2.25}, "B, b": {"z": 3e-5, "w": 4}}, y_title="kg", source="<Me>")
+    rows = list(csv.reader(io.StringIO(chart.EXPORTS["csv"](several).decode(), newline="")))
+    assert rows == [["label", "A", "B, b"], ["x|y", "1", ""], ["z", "-2.25", "3e-05"], ["w", "", "4"]]
+    shown = ET.fromstring(f"<div>{chart.EXPORTS['html'](several).decode()}</div>")
+    assert [element.tag for element in shown] == ["table", "p"]
+    assert [shown.findtext("table/caption"), shown.findtext("p")] == ["kg", "<Me>"]
+    assert [["".join(cell.itertext()) for cell in row] for row in shown.iter("tr")] == rows
+    assert rb"| x\|y | 1 |  |" in chart.EXPORTS["md"](several)
+
+
+def test_json_says_all_of_it(corpus: Corpus) -> None:
+    for seed in range(40):
+        source = chart.compose(corpus, Random(seed))
+        record = json.loads(chart.EXPORTS["json"](source))
+        assert list(record) == ["title", "source", "x_title", "y_title", "values"]
+        assert parsed(json.dumps(record)) == parsed(source)
+        rows = list(csv.reader(io.StringIO(chart.EXPORTS["csv"](source).decode(), newline="")))
+        series = list(parsed(source).series.values())
+        numbers = [{row[0]: float(row[place]) for row in rows[1:] if row[place]} for place in range(1, len(rows[0]))]
+        assert numbers == [pytest.approx(row) for row in series]
+    assert json.loads(chart.EXPORTS["json"](TWO))["title"] == "T"
+    assert json.loads(chart.EXPORTS["json"](TWO))["source"] is None
+
+
+def test_no_chart_is_written_as_none() -> None:
+    for write in chart.EXPORTS.values():
+        for none in ("", "{'title': 'T'}", "{'title': 'T', 'values': {}}", "words"):
+            with pytest.raises(BadInput):
+                write(none)
+
+
+def test_an_svg_of_matplotlib_is_the_picture_in_lines() -> None:
+    plain = chart.draw(RAIN, None)
+    svg = plain.svg()
+    assert svg.startswith("<svg") and "<image" not in svg and "<text" not in svg and svg == plain.svg()
+    drawn = apart("ocr2.renderers.drawing:raster", svg, 1.0)
+    assert drawn.shape == plain.pixels().shape
+    assert np.abs(drawn.astype(int) - plain.pixels().astype(int)).mean() < 3

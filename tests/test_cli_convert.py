@@ -66,6 +66,30 @@ def test_detectors_labels_go_through_shards(tmp_path: Path, capsys: pytest.Captu
         assert again.lines == page.lines and again.image == page.image
 
 
+def test_a_folder_of_pictures_and_texts_goes_to_what_can_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    images = [noise(Random(n), "L") for n in range(2)]
+    for image, (name, text) in zip(images, {"a": "a.txt", "b": "b.md"}.items(), strict=True):
+        image.save(folder / f"{name}.png")
+        (folder / text).write_text(f"# {name}")
+    assert convert(capsys, folder, tmp_path / "shards")[:2] == (0, "2 converted\n")
+    again = Shards(tmp_path / "shards")
+    assert [again[n].images for n in range(2)] == [(image,) for image in images]
+    assert [(again[n].text, again[n].kind) for n in range(2)] == [("# a", "document"), ("# b", "document")]
+    assert convert(capsys, folder, tmp_path / "out.jsonl", "--from", "folder")[0] == 0
+    code, _, err = convert(capsys, folder, tmp_path / "mine.jsonl")
+    assert code == 2 and "would take the places of" in err
+    code, _, err = convert(capsys, tmp_path / "shards", tmp_path / "new", "--to", "folder")
+    assert code == 2 and "'folder' is not one of" in err
+    (folder / "b.md").write_text("")
+    code, _, err = convert(capsys, folder, tmp_path / "new")
+    assert code == 2 and err.rstrip().endswith("(" + str(folder / "b.md") + ")")
+    assert convert(capsys, folder, tmp_path / "new", "--skip-bad")[1].startswith("1 converted, 1 dropped")
+
+
 def labels(folder: Path) -> Path:
     """A good line, and three that aren't."""
     noise(Random(0)).save(folder / "a.png")

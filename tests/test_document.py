@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from functools import cache
 from hashlib import sha256
 from random import Random
@@ -15,15 +16,18 @@ import numpy as np
 import pytest
 from text_helpers import write_corpus
 
-from ocr2.characters import document, molecule, table, text
+from ocr2.characters import document, markup, molecule, table, text
 from ocr2.characters.document import markdown
 from ocr2.characters.document.blocks import Display, Heading, List, Table
 from ocr2.characters.document.spans import letters
 from ocr2.data.corpus import Corpus
-from ocr2.errors import BadInput, RenderFailed
+from ocr2.errors import BadInput, RendererMissing, RenderFailed
 from ocr2.renderers.tools import tool
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ocr2.characters.document.blocks import Block
     from ocr2.renderers.drawing import Drawing
 
 pytest.importorskip("typst", reason="engines: pip install 'ocr2[engines]'")
@@ -272,3 +276,151 @@ def test_chromium_shows_the_same() -> None:
     shown = words_of(document.draw(f'{PAGE}\n\n_no_ ~signs~ "are" <b>bent</b>', None, "chromium"))
     for word in ("Upon Lines", "First of all", "bold words", "sixth", "中文", '_no_ ~signs~ "are" <b>bent</b>'):
         assert word in shown
+
+
+# --- what it is written as --------------------------------------------------------------------------------------------
+
+MORE = r"""# Notes & more
+
+Costs \$5 for a_b and <b>, 2 * 3; see <smiles>CCO</smiles> or <smiles>C1CC</smiles>.
+1. is no item [^*]
+
+(a) first
+- second
+
+$$ \begin{align} a &= b \\ c &= d \end{align} $$
+
+<table><tr><td rowspan="2">a</td><td>b $x$</td></tr><tr><td>c</td></tr></table>
+
+```
+{ verbatim `code` \input{x}
+```
+
+[^*]: a star
+
+---"""
+
+
+def written(form: str, source: str) -> str:
+    return document.EXPORTS[form](source).decode()
+
+
+def test_markdown_is_what_most_programs_read() -> None:
+    assert written("md", PAGE) == (
+        "# Upon Lines\n\nAda Byron  \nLondon\n\n> First of all.\n\n## 1 Introduction\n\n"
+        "Second, $a_{1}$ and more **bold words** with *slanted ones* and a note[^1].\n\n"
+        "$$\n\\frac{a}{b}=c\\tag{7}\n$$\n\n- third item\n    1. fourth item\n\nFigure 3: Fifth caption.\n\n"
+        "| sixth | 12 |\n| --- | :---: |\n\nSeventh 中文 paragraph.\n\n[^1]: Eighth note.\n"
+    )
+    more = written("md", MORE)
+    assert more.startswith("# Notes & more\n\nCosts \\$5 for a_b and \\<b>, 2 \\* 3; see `CCO` or `C1CC`.")
+    assert '<td rowspan="2">a</td>' in more and "$x$" in more and "- (a) first\n- second" in more
+    assert "```\n{ verbatim `code` \\input{x}\n```" in more
+
+
+def said(blocks: list[Block]) -> str:
+    """All words of a page, with the markers that Markdown has none for."""
+    found = ""
+    for block in blocks:
+        if isinstance(block, List):
+            found += "".join(item.marker * (item.marker[0] == "(") + letters(item.spans) for item in block.items)
+        elif not isinstance(block, Table):
+            found += letters(tuple(document._words(block)))
+    return re.sub(r"[\s>]", "", found)  # Markdown quotes an abstract
+
+
+def test_markdown_reads_as_the_same_page(corpus: Corpus) -> None:
+    for seed in range(COUNT):
+        blocks = markdown.parsed(document.compose(corpus, Random(seed)))
+        again = markdown.parsed(written("md", markdown.written(blocks)))
+        assert said(again) == said(blocks)
+        for sort in (Display, Table, List, Heading):
+            ours, theirs = ([block for block in each if isinstance(block, sort)] for each in (again, blocks))
+            assert len(ours) == len(theirs), sort
+        assert [block for block in again if isinstance(block, Display)] == [
+            block for block in blocks if isinstance(block, Display)
+        ]
+
+
+def test_html_is_well_formed_with_all_text_and_formulas_as_mathml(corpus: Corpus) -> None:
+    pytest.importorskip("py_mini_racer", reason="engines: pip install 'ocr2[engines]'")
+    page = ET.fromstring(f"<div>{written('html', PAGE)}</div>")
+    tags = [element.tag.rpartition("}")[2] for element in page]
+    assert tags == ["h1", "p", "blockquote", "h2", "p", "p", "ul", "p", "table", "p", "p"]
+    text = " ".join("".join(page.itertext()).split())
+    assert all(text.find(word) >= 0 for word in WORDS)
+    assert len(page.findall(".//{*}math")) == 2 and page.find(".//{*}math[@display='block']") is not None
+    assert [item.text for item in page.iter("li")] == ["third item", "1. fourth item"]
+    more = ET.fromstring(f"<div>{written('html', MORE)}</div>")
+    assert more.find("h1").text == "Notes & more" and more.find(".//td").get("rowspan") == "2"
+    assert [picture.get("alt") for picture in more.iter("img")] == ["CCO"]
+    assert "C1CC" in [code.text for code in more.iter("code")]
+    for seed in range(6):
+        source = document.compose(corpus, Random(seed))
+        root = ET.fromstring(f"<div>{written('html', source)}</div>")
+        asked = sum(isinstance(block, Display) for block in markdown.parsed(source))
+        assert len(root.findall(".//{*}math[@display='block']")) == asked
+        assert not re.search(r"\\[(\[]", "".join(root.itertext()))
+
+
+def test_tables_formulas_and_molecules_of_a_page() -> None:
+    assert written("csv", PAGE) == "sixth,12\r\n"
+    assert written("csv", PAGE + "\n\n| a | b |\n|---|---|\n| 1 | 2 |") == "sixth,12\r\n\r\na,b\r\n1,2\r\n"
+    assert written("smiles", MORE) == "CCO\n"
+    for form, kind in (("csv", "table"), ("mathml", "formulas"), ("smiles", "molecules")):
+        with pytest.raises(BadInput, match=f"a page without .*{kind}|a page without a table"):
+            document.EXPORTS[form]("# Only words")
+
+
+def test_mathml_of_a_page_has_all_its_formulas() -> None:
+    pytest.importorskip("py_mini_racer", reason="engines: pip install 'ocr2[engines]'")
+    found = written("mathml", PAGE)
+    assert found.count("<math") == 2 and "a_{1}" in found and r"\frac{a}{b}=c\tag{7}" in found
+
+
+@pytest.mark.skipif(not tool("pdflatex").version, reason="texlive: apt-get install texlive-latex-extra")
+def test_latex_is_an_article(tmp_path: Path) -> None:
+    packages = r"\usepackage[T1]{fontenc}\usepackage{lmodern,amsmath,amssymb,multirow,makecell}"
+    body = written("latex", f"{PAGE.replace('中文', '')}\n\n{MORE}")
+    assert "\\maketitle" in body and "\\[ \\begin{align}" not in body and "\\footnotemark[1]" in body
+    (tmp_path / "page.tex").write_text(
+        f"\\documentclass{{article}}{packages}\\begin{{document}}\n{body}\\end{{document}}\n"
+    )
+    command = ["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stdout[-2000:]
+    with pypdfium2.PdfDocument(tmp_path / "page.pdf") as pdf:
+        shown = "".join(page.get_textpage().get_text_range() for page in pdf)
+    for word in ("Upon Lines", "First of all", "fourth item", "sixth", "verbatim", "$5 for a_b and <b>"):
+        assert word in " ".join(shown.split())
+
+
+def test_latex_reads_no_files() -> None:
+    with pytest.raises(BadInput, match="reads and writes no files"):
+        document.EXPORTS["latex"](r"# Title" + "\n\n" + r"and \( \input{/etc/passwd} \)")
+
+
+def test_a_broken_formula_breaks_no_more_than_its_paragraph() -> None:
+    broken = "# Title\n\nGood **words**\n\nand \\( a^{2} that doesn't end\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+    md = written("md", broken)
+    assert md.startswith("# Title\n\nGood **words**\n\nand") and "| a | b |\n| --- | --- |\n| 1 | 2 |" in md
+    assert written("csv", broken) == "a,b\r\n1,2\r\n"
+    with pytest.raises(BadInput, match="without anything on it"):
+        document.EXPORTS["md"](" \n ")
+
+
+def test_without_the_renderer_html_keeps_the_latex(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def absent(name: str) -> None:
+        raise RendererMissing(f"{name} is missing: pip install 'ocr2[engines]'")
+
+    for part in ("ocr2.renderers.mathml", "ocr2.renderers.mathpix", "ocr2.characters.molecule"):
+        if hasattr(sys.modules[part], "need"):
+            monkeypatch.setattr(sys.modules[part], "need", absent)
+    markup.told.cache_clear()
+    page = ET.fromstring(f"<div>{written('html', PAGE + chr(10) * 2 + PAGE)}</div>")
+    assert r"\( a_{1} \)" in "".join(page.itertext()) and r"\[ \frac{a}{b}=c\tag{7} \]" in "".join(page.itertext())
+    assert [record.message for record in caplog.records if "pip install" in record.message][1:] == []
+    assert "formulas and figures stay as their source" in caplog.text
+    markup.told.cache_clear()

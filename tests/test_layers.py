@@ -20,13 +20,14 @@ ALLOWED = {
     "shards": {"errors", "files", "pixels", "records", "types"},
     "align": {"layout", "order", "types"},
     "queries": {"errors", "types"},
+    "region": {"errors", "queries", "types"},
     "got": {"errors", "queries", "types"},
     "ppocr": {"errors", "order", "types"},
     "result": {"errors", "types"},
     "pdf": {"errors", "files", "layout", "result", "types"},
-    "outputs": {"errors", "layout", "pdf", "result", "types"},
+    "outputs": {"characters", "errors", "layout", "pdf", "result", "types"},
     "journal": {"errors", "files", "result"},
-    "reader": {"align", "characters", "errors", "files", "got", "ppocr", "types"},
+    "reader": {"align", "characters", "errors", "files", "got", "ppocr", "region", "types"},
     "cli": {
         "characters",
         "curves",
@@ -69,7 +70,8 @@ WITH_TORCH |= {"ppocr/samples.py"}
 WITH_TORCH |= {"ppocr/batch.py", "ppocr/losses.py", "ppocr/distill.py"}
 WITH_TORCH |= {"got/loader.py", "got/precision.py", "got/runner.py"}
 WITH_TORCH |= {"got/augment.py", "got/pretrained.py", "recipes/recipe.py", "cli/train.py"}
-WITH_TORCH |= {f"recipes/{name}.py" for name in ("learning", "pages", "ppocr")}
+WITH_TORCH |= {"got/extend.py", "got/lora.py"}
+WITH_TORCH |= {f"recipes/{name}.py" for name in ("finetune", "learning", "pages", "ppocr")}
 WITH_TORCH |= {"train.py", "state.py", "ranks.py", "curves.py"}
 """The only modules that need torch: what is asked of a model, and what it answers, is told without it."""
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))

@@ -18,6 +18,7 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for l
 LEAVES = {
     "aspirin.png": b"PNG",
     "scale.svg": b"<svg",
+    "scale.musicxml": b"<score-partwise",
     "page.png": b"PNG",
     "formulas.png": b"PNG",
     "searchable.pdf": b"%PDF",
@@ -32,6 +33,7 @@ SHOWN = {
     "make table,chart": "16 made",
     "check": "engraved signs counted",
     "photo.jpg": "PUT IT BACK ALIVE",
+    "read examples/page.png --box": "Region-based segmentation",
     "--pages 2 --to md": "# Three Famous First Pages",
     "hocr": "ocr_page",
     "eval jsonl": "Word F1",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+import xml.etree.ElementTree as ET
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
@@ -339,3 +342,59 @@ def test_the_common_sequence_is_the_longest() -> None:
     for _ in range(200):
         one, two = ("".join(rng.choices("abcd", k=rng.randint(0, 70))) for _ in "12")
         assert table._common(list(one), list(two)) == slow(one, two)
+
+
+# --- what it is written as --------------------------------------------------------------------------------------------
+
+SPANNING = r"""\begin{tabular}{|l|c|c|}
+\hline \textbf{Name, first} & \multicolumn{2}{c|}{Mass} \\
+\hline \multirow{2}{*}{Iron "Fe"} & \( 55.8 \pm 0.1 \) & \( x^{2} \) \\
+& \( -3 \) & \$5 \\
+\hline \makecell{two \\ lines} & 100\% & \\
+\hline
+\end{tabular}"""
+
+
+def test_csv_has_a_cell_for_each_and_spans_once() -> None:
+    content = table.EXPORTS["csv"](SPANNING)
+    assert content == (
+        b'"Name, first",Mass,\r\n"Iron ""Fe""",55.8 \xc2\xb1 0.1,\\( x^{2} \\)\r\n,-3,$5\r\n"two\nlines",100%,\r\n'
+    )
+    rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
+    assert rows == json.loads(table.EXPORTS["json"](SPANNING))
+    assert rows[1] == ['Iron "Fe"', "55.8 ± 0.1", r"\( x^{2} \)"]
+
+
+def test_every_table_is_as_many_rows_as_it_shows(corpus: Corpus) -> None:
+    for seed in range(60):
+        source = table.compose(corpus, Random(seed))
+        grid = table.parsed(source)
+        rows = list(csv.reader(io.StringIO(table.EXPORTS["csv"](source).decode(), newline="")))
+        assert [len(row) for row in rows] == [grid.columns] * grid.rows
+        assert sum(bool(text) for row in rows for text in row) == sum(bool(cell.content) for cell in grid.cells)
+        assert table.parsed(table.EXPORTS["latex"](source).decode()) == grid
+
+
+def test_markdown_is_in_pipes_where_it_can_be() -> None:
+    assert table.EXPORTS["md"](FULL) == b"| Name | Mass |\n| --- | ---: |\n| Iron | 55.8 |\n| Gold | 197 |\n"
+    formula = FULL.replace("Gold", r"\( \alpha|b \) \$")
+    assert b"| $\\alpha\\|b$ \\$ | 197 |" in table.EXPORTS["md"](formula)
+    spanning = table.EXPORTS["md"](SPANNING).decode()
+    assert spanning.startswith("<table>") and '<td rowspan="2">' in spanning and "$x^{2}$" in spanning
+
+
+def test_html_is_well_formed_and_has_no_latex_left() -> None:
+    pytest.importorskip("py_mini_racer", reason="engines: pip install 'ocr2[engines]'")
+    root = ET.fromstring(table.EXPORTS["html"](SPANNING))
+    cells = [cell for row in root for cell in row]
+    assert [cell.get("rowspan") or cell.get("colspan") for cell in cells[:3]] == [None, "2", "2"]
+    assert cells[0].tag == "th" and "".join(cells[0].itertext()) == "Name, first"
+    math = [cell[0].tag.rpartition("}")[2] for cell in cells if len(cell) and cell[0].tag != "br"]
+    assert math == ["math"] * 3
+
+
+def test_no_table_is_written_as_none() -> None:
+    for write in table.EXPORTS.values():
+        for wrong in ("", "words", r"\begin{tabular}{l} a & b \\ \end{tabular}"):
+            with pytest.raises(BadInput):
+                write(wrong)

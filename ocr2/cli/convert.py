@@ -13,7 +13,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ocr2.data import labels
-from ocr2.data.formats import FORMATS, NAMES, SHARDS, format_named, opened
+from ocr2.data.folders import Folder
+from ocr2.data.formats import FORMATS, NAMES, READ, SHARDS, format_named, opened
 from ocr2.errors import BadInput, BadOutput, BadPrompt, ModelMissing, OcrError
 from ocr2.got.views import squashed, tiles
 from ocr2.shards import EACH, reason, write
@@ -21,8 +22,7 @@ from ocr2.shards import EACH, reason, write
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ocr2.data.labels import Labels
-    from ocr2.shards import Shards
+    from ocr2.data.formats import Samples
     from ocr2.types import Sample
 
 _SIDE = 1024
@@ -43,7 +43,7 @@ class _Source(click.Path):
 @click.command()
 @click.argument("source", metavar="IN", type=_Source(exists=True, path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--from", "given", type=click.Choice(NAMES), help="What IN is; else told by what is in it.")
+@click.option("--from", "given", type=click.Choice(READ), help="What IN is; else told by what is in it.")
 @click.option("--to", "wanted", type=click.Choice(NAMES), help="What OUT is to be; else told by its name.")
 @click.option(
     "--images",
@@ -70,6 +70,7 @@ def convert(
     ocr2 convert shards/ train.txt --to rec     rec, det: PaddleOCR's labels for recognisers and for detectors
     ocr2 convert train.jsonl shards/            and back
     ocr2 convert label.txt shards/ --images ~/icdar
+    ocr2 convert folder/ shards/                folder: Hugging Face's (metadata.jsonl or .csv), or a.png with a.txt
     ocr2 convert ppocrv2 model/                 the genuine PP-OCRv2, to train on with --init or to read with --device
     ocr2 convert networks/ model/               detector.onnx, recognizer.onnx, classifier.onnx of PaddleOCR, or some
 
@@ -87,7 +88,8 @@ def convert(
     wanted = wanted or format_named(target)
     if os.path.realpath(source) == os.path.realpath(target):
         raise BadOutput(f"{target} is what is to be converted: expected another place")
-    if wanted != SHARDS and os.path.realpath(labels.images_of(source)) == os.path.realpath(labels.images_of(target)):
+    taken = source if isinstance(samples, Folder) and source.is_dir() else labels.images_of(source)
+    if wanted != SHARDS and os.path.realpath(taken) == os.path.realpath(labels.images_of(target)):
         raise BadOutput(f"{target}: its pictures would take the places of {source}'s: expected another name")
     done = _shards(samples, target, each, skip_bad) if wanted == SHARDS else _labels(samples, target, wanted, skip_bad)
     made, dropped = 0, Counter[str]()
@@ -129,7 +131,7 @@ class _EndedError(Exception):
 class _Strict:
     """A source whose first bad sample ends it all."""
 
-    def __init__(self, samples: Shards | Labels) -> None:
+    def __init__(self, samples: Samples) -> None:
         self.samples = samples
 
     def __getitem__(self, index: int) -> Sample:
@@ -139,7 +141,7 @@ class _Strict:
             raise _EndedError(error) from error
 
 
-def _shards(samples: Shards | Labels, target: Path, each: int, skip_bad: bool) -> Iterator[tuple[int, dict[str, int]]]:
+def _shards(samples: Samples, target: Path, each: int, skip_bad: bool) -> Iterator[tuple[int, dict[str, int]]]:
     """Writes shards; tells of each how many samples it has, and why others aren't there."""
     try:
         for shard in write(samples if skip_bad else _Strict(samples), target, range(len(samples)), each=each):
@@ -150,7 +152,7 @@ def _shards(samples: Shards | Labels, target: Path, each: int, skip_bad: bool) -
         raise ended.error from ended
 
 
-def _labels(samples: Shards | Labels, target: Path, name: str, skip_bad: bool) -> Iterator[tuple[int, dict[str, int]]]:
+def _labels(samples: Samples, target: Path, name: str, skip_bad: bool) -> Iterator[tuple[int, dict[str, int]]]:
     """Writes a label file; tells of each sample whether it is there, and why not."""
     known: Counter[str] = Counter()
     for error in labels.write(samples, target, FORMATS[name], range(len(samples)), _cut):

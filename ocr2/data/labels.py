@@ -13,10 +13,11 @@ import logging
 import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from PIL import Image
@@ -59,9 +60,18 @@ class FolderFull(BadOutput):
 class Pictures:
     """The folder of a label file's pictures."""
 
+    seen = True
+    """Whether they are looked at; else each is a blank one, whatever is there."""
+
     def __init__(self, root: str | Path, cut: Cut | None = None) -> None:
         """`cut` makes tiles for formats that have pictures of them."""
         self.root, self.cut = Path(root), cut
+
+    def unseen(self) -> Self:
+        """The same, not looked at."""
+        other = copy(self)
+        other.seen = False
+        return other
 
     def path(self, name: object) -> Path:
         """Where a picture is that is called so. Raises BadInput for a name that leads out of the folder."""
@@ -74,6 +84,8 @@ class Pictures:
 
     def read(self, name: object, mode: str = "") -> Image.Image:
         """The picture, grey (L) where all of it is, unless a mode is given. Raises BadInput."""
+        if not self.seen:
+            return Image.new(mode or "L", (1000, 1000))
         pages = files.pages(self.path(name), origin=str(name))
         if len(pages) != 1:
             pages.close()
@@ -139,6 +151,12 @@ class Labels:
             raise BadInput(f"{self.path} can't be read ({error.strerror}): copy it again") from error
         except ValueError as error:
             raise BadInput(f"no UTF-8: save it as UTF-8 ({self.where(index)})") from error
+
+    def unseen(self) -> Self:
+        """The same samples with blank pictures, for what they say: many times as fast."""
+        other = copy(self)
+        other.pictures = self.pictures.unseen()
+        return other
 
     def where(self, index: int) -> str:
         """The file and the line of a record."""

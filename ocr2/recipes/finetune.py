@@ -23,7 +23,6 @@ Characters that are in the labels five times or more, and have no token of their
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections import Counter
 from dataclasses import dataclass
@@ -34,10 +33,10 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
-from PIL import Image
 
+from ocr2.data.folders import Folder
 from ocr2.data.formats import opened
-from ocr2.data.labels import Labels, Pictures
+from ocr2.data.labels import Labels
 from ocr2.data.mixture import Mixture
 from ocr2.errors import BadInput, OcrError
 from ocr2.got import checkpoint, lora
@@ -75,10 +74,9 @@ WAITING = 128
 """Views in memory that wait for others of their size: a square one is 3 MiB."""
 BIG = 100_000_000
 """Parameters of a model that gets no graphs, and keeps only the input of each layer for the way back."""
-RATE, FASTEST = 2e-5, 1e-3
-"""The learning rate at the width of 1024 (the paper's third stage), and the highest: narrow models learn faster."""
-BESIDE = 10.0
-"""How many times as fast adapters learn."""
+RATES: dict[Mode, tuple[float, float]] = {"decoder": (2e-5, 1e-3), "lora": (2e-4, 3e-3), "whole": (2e-5, 1e-3)}
+"""The learning rate at the width of 1024 (the paper's third stage; adapters learn ten times as fast), and the highest:
+narrow models learn faster."""
 SEEN = 5
 """So often a character is in the labels that gets a token: rarer ones are better spelled as before."""
 MOST = 20_000
@@ -160,7 +158,7 @@ class FineTuning(Run):
     @cached_property
     def recipe(self) -> Recipe:
         """The only stage's."""
-        config, lora_ = self.begun.config, self.mode == "lora"
+        config, (rate, fastest) = self.begun.config, RATES[self.mode]
         rows = self.rows or ROWS
         accumulate = max(1, TOGETHER // rows)
         samples = {name: len(source) for name, source in self.sources.items()}
@@ -168,9 +166,9 @@ class FineTuning(Run):
         stage = Stage(
             f"fine-tuning, {self.mode}",
             self.asked or max(LEAST_STEPS, passed),
-            min(RATE * (1024 / config.decoder.width) ** 2, FASTEST) * (BESIDE if lora_ else 1),
+            min(rate * (1024 / config.decoder.width) ** 2, fastest),
             warmup=0.05,
-            decay=0.0 if lora_ else 0.1,
+            decay=0.0 if self.mode == "lora" else 0.1,
             accumulate=accumulate,
             precision="bf16" if torch.device(self.device).type == "cuda" else "fp32",
             frozen=tuple(part for part in FROZEN[self.mode] if part != "ahead" or config.decoder.ahead),
@@ -237,25 +235,15 @@ def frequent(sources: Iterable[Labelled], tokenizer: Tokenizer) -> list[str]:
     """The characters of the labels that the tokenizer spells with several tokens, if they are there SEEN times."""
     counts = Counter[str]()
     for source in sources:
+        source = source.unseen() if isinstance(source, Labels | Folder) else source
         for index in range(0, len(source), ceil(len(source) / LOOKED)):
             counts.update(normal(tokenizer, _text(source, index)))
     found = [char for char in spelled(tokenizer, counts) if counts[char] >= SEEN]
     return sorted(found, key=lambda char: -counts[char])[:MOST]
 
 
-class _Unseen(Pictures):
-    """Pictures that are not looked at."""
-
-    def read(self, name: object, mode: str = "") -> Image.Image:
-        """An empty one, whatever is there."""
-        return Image.new(mode or "L", (1000, 1000))
-
-
 def _text(source: Labelled, index: int) -> str:
-    """The answer of a sample, without its pictures where they are apart; none of one that can't be used."""
-    if isinstance(source, Labels):
-        source = copy.copy(source)
-        source.pictures = _Unseen(source.pictures.root)
+    """The answer of a sample; none of one that can't be used."""
     try:
         return source[index].text
     except OcrError:  # which the loader counts

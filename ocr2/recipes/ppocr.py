@@ -3,7 +3,7 @@
     ocr2 train ppocr --stage teacher --data DIR --out runs/teacher
     ocr2 train ppocr --stage det-cml --data DIR --init runs/teacher/model --out runs/det
     ocr2 train ppocr --stage rec-center --data DIR --out runs/rec
-    ocr2 train ppocr --stage rec --data DIR --init ppocrv2 --out runs/mine      fine-tunes the published recogniser
+    ocr2 train ppocr --stage rec-joined --data DIR --init ppocrv2 --out runs/mine    fine-tunes the published recogniser
 
 DIR holds PaddleOCR's label files (*.txt: a picture's name, a tab, its text or the places of its lines), or running text
 (*.txt, a paragraph a line), of which pages are drawn as they are needed. A recogniser knows the characters of the one
@@ -58,8 +58,8 @@ class Recipe:
     """Whether texts of other pages are pasted on a detector's (CopyPaste)."""
     damaged: bool = True
     """Whether a recogniser's lines are bent, blurred, inverted and more (RecAug); if not, none are joined either."""
-    joined: bool = True
-    """Whether a recogniser's lines are at times two as one (TextConAug, PP-OCRv3)."""
+    joined: bool = False
+    """Whether half of a recogniser's lines are two as one, where there is room (TextConAug, PP-OCRv3)."""
     width: int = 320
     """Pixels of a recogniser's lines, padding included: what longer ones are squeezed to."""
     heights: tuple[int, ...] = (32,)
@@ -81,6 +81,8 @@ RECIPES: dict[str, Recipe] = {
     "det-rse": Recipe(replace(_DET, name="det-rse"), "detector", Plain, 8, residual=True, ratios=(0.4, 0.6)),
     "rec-mobilenet": Recipe(replace(_REC, name="rec-mobilenet"), "recognizer", Reading, 128, backbone="mobilenet"),
     "rec": Recipe(_REC, "recognizer", Reading, 128),
+    "rec-joined": Recipe(replace(_REC, name="rec-joined"), "recognizer", Reading, 128, joined=True),
+    "rec-heights": Recipe(replace(_REC, name="rec-heights"), "recognizer", Reading, 128, heights=(32, 48, 64)),
     "rec-mutual": Recipe(replace(_REC, name="rec-mutual"), "recognizer", MutualReading, 128, 2),
     "rec-center": Recipe(replace(_REC, name="rec-center"), "recognizer", MutualReading, 128, 2, centers=True),
     "cls": Recipe(_CLS, "classifier", Turning, 256),
