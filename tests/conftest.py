@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the processors; torch isn't imported yet
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @dataclass
