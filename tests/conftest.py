@@ -60,10 +60,10 @@ def fake_run(
     resume: bool = False,
     pages: str | None = None,
     dpi: int = 20,
-) -> verb._Run:
+) -> verb.Run:
     """`ocr2 read INPUTS -o TO --to FORM` with that model."""
     with tqdm(total=0, disable=True) as bar:
-        run = verb._Run(Reader(model), "fake", verb._format(form, str(to)), pages, dpi, bar)
+        run = verb.Run(Reader(model), "fake", verb._format(form, str(to)), pages, dpi, bar)
         verb._read(run, [str(given) for given in inputs], str(to), resume)
     return run
 

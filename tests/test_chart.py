@@ -89,6 +89,8 @@ def test_series_points_and_sources_are_kept() -> None:
         ("{'values': {'a': True}}", "expected a number"),
         ("{'values': {'a': 1e999}}", "expected numbers up to"),
         ('{"values": {"a": NaN}}', "expected numbers up to"),
+        (f"{{'values': {{'a': 0x{'f' * 6000}}}}}", "a chart with a number of 24000 bits: expected up to"),
+        (f"{{'values': {{0x{'f' * 6000}: 1}}}}", "a chart with a number of 24000 bits: expected up to"),
         ("{'values': {'a': 1, 'a': 2}}", "'a' twice"),
         ("{'values': {'a': 1, ' a': 2}}", "'a' twice"),
         ("{'values': {'a': 1, 'b': {'c': 2}}}", "numbers beside series"),

@@ -82,6 +82,11 @@ def test_a_folder_of_pictures_and_texts_goes_to_what_can_be_written(
     assert convert(capsys, folder, tmp_path / "out.jsonl", "--from", "folder")[0] == 0
     code, _, err = convert(capsys, folder, tmp_path / "mine.jsonl")
     assert code == 2 and "would take the places of" in err
+    (folder / "metadata.csv").write_text("file_name,text\na.png,x\n")
+    for args in ([folder / "metadata.csv"], [folder / "metadata.csv", "--images", folder]):
+        code, _, err = convert(capsys, args[0], tmp_path / "mine.jsonl", *args[1:])
+        assert code == 2 and "would take the places of" in err
+    (folder / "metadata.csv").unlink()
     code, _, err = convert(capsys, tmp_path / "shards", tmp_path / "new", "--to", "folder")
     assert code == 2 and "'folder' is not one of" in err
     (folder / "b.md").write_text("")

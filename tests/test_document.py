@@ -395,9 +395,29 @@ def test_latex_is_an_article(tmp_path: Path) -> None:
         assert word in " ".join(shown.split())
 
 
-def test_latex_reads_no_files() -> None:
+@pytest.mark.parametrize(
+    "formula",
+    [
+        r"\input{/etc/passwd}",
+        r"\iffalse\begin{verbatim}\fi \input{/etc/passwd} \iffalse\end{verbatim}\fi",
+        r"\text{\string\begin{verbatim}} \input{/etc/passwd} \text{\string\end{verbatim}}",
+    ],
+)
+def test_latex_reads_no_files(formula: str) -> None:
     with pytest.raises(BadInput, match="reads and writes no files"):
-        document.EXPORTS["latex"](r"# Title" + "\n\n" + r"and \( \input{/etc/passwd} \)")
+        document.EXPORTS["latex"](rf"and \( {formula} \)")
+
+
+def test_code_may_say_what_it_likes_in_latex() -> None:
+    code = "```\n\\input{/etc/passwd} } \\end{verbatim}\n```"
+    assert written("latex", code) == "\\begin{verbatim}\n\\input{/etc/passwd} } \\end {verbatim}\n\\end{verbatim}\n"
+
+
+@pytest.mark.parametrize("form", ["md", "html", "latex"])
+def test_a_list_without_items_is_nothing(form: str) -> None:
+    """As LaTeX that was read badly has it."""
+    text = written(form, "\\begin{itemize}\n\\itea\n\\end{itemize}\n\nbelow")
+    assert "below" in text and "ul" not in text and "itemize" not in text
 
 
 def test_a_broken_formula_breaks_no_more_than_its_paragraph() -> None:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from test_music import SIMPLE, Some
 
-from ocr2.characters import formula, geometry, molecule, music
+from ocr2.characters import formula, geometry, molecule, music, table
 from ocr2.errors import BadInput, OcrError, RendererMissing, RenderFailed
 
 verovio = pytest.importorskip("verovio", reason="engines: pip install 'ocr2[engines]'")
@@ -399,6 +399,8 @@ def test_commands_that_mathjax_doesn_t_know_are_told_in_their_one_spelling():
         (r"\href{javascript:x}{a}", "href"),
         (r"\frac{a}{" * 900 + "x" + "}" * 900, "stack size|within each other"),
         ("x\0", "can't be seen"),
+        (r"\[ \unicode{xD800} \]", "MathJax wrote no MathML of the formula: .*surrogates not allowed"),
+        (r"\[ \unicode{x1} \]", "MathJax wrote no MathML of the formula: "),
     ],
 )
 def test_what_is_no_formula_is_told(source, error):
@@ -420,6 +422,8 @@ def test_latex_and_tikz_are_written_as_they_can_be_pasted():
         (formula.EXPORTS["latex"], r"\[ \input{/etc/passwd} \]"),
         (formula.EXPORTS["latex"], r"\[ \frac{a \]"),
         (formula.EXPORTS["latex"], r"\[ \]"),
+        (table.EXPORTS["latex"], r"\begin{tabular}{l}\( \input{/etc/passwd} \) \\\end{tabular}"),
+        (table.EXPORTS["latex"], "| a |\n|---|\n| $\\write18{id}$ |"),
         (geometry.EXPORTS["tikz"], r"\begin{tikzpicture}\input{a}\end{tikzpicture}"),
         (geometry.EXPORTS["tikz"], r"\begin{tikzpicture}\draw (0,0) -- ;"),
         (geometry.EXPORTS["tikz"], "text"),

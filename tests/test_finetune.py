@@ -261,6 +261,8 @@ def test_what_can_not_be_begun_is_said(place: Path, tmp_path: Path) -> None:
     (tmp_path / "pickled" / "config.json").write_text((place / "base" / "config.json").read_text())
     (tmp_path / "pickled" / "pytorch_model.bin").touch()
     (tmp_path / "pickled" / "tokenizer.json").write_text((place / "base" / "tokenizer.json").read_text())
+    (tmp_path / "language").mkdir()
+    (tmp_path / "language" / "config.json").write_text('{"model_type": "qwen2"}')
     checkpoint.save(untaught(), tmp_path / "foreign", tiny_tokenizer())
     (tmp_path / "broken.txt").write_bytes(b"\xff\xfe\xff")
     (tmp_path / "long.txt").write_bytes(b"x" * (1 << 21))
@@ -274,6 +276,7 @@ def test_what_can_not_be_begun_is_said(place: Path, tmp_path: Path) -> None:
         ({"init": [tmp_path / "mute"]}, BadCheckpoint, "has no tokenizer"),
         ({"init": [tmp_path / "graphs"]}, BadInput, "holds graphs, which read and can't learn"),
         ({"init": [tmp_path / "pickled"]}, BadCheckpoint, "is a pickle, which may run any code"),
+        ({"init": [tmp_path / "language"]}, BadCheckpoint, "is of model_type 'qwen2': expected GOT"),
         ({"init": [tmp_path / "foreign"]}, BadCheckpoint, "take the tokenizer that came with the model"),
         ({"characters": tmp_path / "broken.txt"}, BadInput, "expected UTF-8 text"),
         ({"characters": tmp_path / "long.txt"}, BadInput, "is too long"),
@@ -283,3 +286,11 @@ def test_what_can_not_be_begun_is_said(place: Path, tmp_path: Path) -> None:
         with pytest.raises(kind, match=words):
             list(run(place, tmp_path / "out", **change).steps())
     assert not (tmp_path / "out").exists()
+
+
+def test_the_model_to_begin_with_is_not_written_over(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "base", tmp_path / "mine" / "model")
+    before = (tmp_path / "mine" / "model" / "model.safetensors").read_bytes()
+    with pytest.raises(BadInput, match="would be gone: give another --out"):
+        list(run(place, tmp_path / "mine", init=[tmp_path / "mine" / "model"]).steps())
+    assert (tmp_path / "mine" / "model" / "model.safetensors").read_bytes() == before

@@ -103,6 +103,7 @@ def test_tables_are_read_as_they_are_written(tmp_path: Path) -> None:
         ("file_name,size\na.png,1\n", "expected file_name and text"),
         ("file_name,text\n", "no records"),
         ('file_name,text\na.png,x\na.png,"open' + "x" * 140_000, r"line 3: .*is a quote not closed"),
+        ('file_name,text\na.png,x\na.png,"open\na.png,y\n', r"line 3: .*is a quote not closed"),
         ("", "expected file_name and text"),
     ],
 )
@@ -365,6 +366,16 @@ def test_folders_of_something_else_are_told(names: tuple[str, ...], message: str
         (tmp_path / name).write_text("x")
     with pytest.raises(BadInput, match=message):
         opened(tmp_path)
+
+
+def test_links_that_lead_nowhere_are_left_out(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "b.png").symlink_to("b.png")
+    (tmp_path / "c.png").symlink_to("gone.png")
+    (tmp_path / "d.txt").symlink_to("a.txt")
+    picture(tmp_path / "d.png")
+    assert [sample.text for sample in opened(tmp_path)] == ["x", "x"]
 
 
 def test_shards_stay_shards(tmp_path: Path) -> None:

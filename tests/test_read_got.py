@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 import ocr2 as package
 from ocr2.cli import read as verb
+from ocr2.cli.reading import CUT
 from ocr2.errors import BadCheckpoint, BadInput, BadOutput, BadPrompt, RendererMissing, TooLong
 from ocr2.got import checkpoint
 from ocr2.got.load import is_got
@@ -448,17 +449,17 @@ def run(
     together: bool = False,
     resume: bool = False,
     pages: str | None = None,
-) -> verb._Run:
+) -> verb.Run:
     """`ocr2 read INPUTS -o TO` with that reader."""
     with tqdm(total=0, disable=True) as bar:
-        made = verb._Run(one, "got", verb._format(None, str(to)), pages, 20, bar, prompt or Prompt(), together)
+        made = verb.Run(one, "got", verb._format(None, str(to)), pages, 20, bar, prompt or Prompt(), together)
         verb._read(made, [str(given) for given in inputs], str(to), resume)
     return made
 
 
 def complaints(ran: Ran) -> list[str]:
     """The lines on standard error, but for those about answers that were cut, as nonsense mostly is."""
-    return [line for line in ran.err if not line.endswith(tuple(verb._CUT.values()))]
+    return [line for line in ran.err if not line.endswith(tuple(CUT.values()))]
 
 
 def records(path: Path) -> list[dict[str, object]]:
@@ -593,7 +594,7 @@ def test_a_file_for_each_page_that_a_notation_holds(tmp_path: Path, capsys: pyte
         page(color).save(tmp_path / f"{name}.png")
     book(tmp_path / "c.tif", 20, 20)
     with tqdm(total=0, disable=True) as bar:
-        made = verb._Run(reader(KERN, "red"), "got", "kern", None, 20, bar)
+        made = verb.Run(reader(KERN, "red"), "got", "kern", None, 20, bar)
         verb._read(made, [str(tmp_path)], str(tmp_path / "out") + "/", resume=False)
     assert (made.read, made.failed) == (1, 2)
     assert capsys.readouterr().err.splitlines() == [
@@ -638,6 +639,23 @@ def test_what_was_read_is_kept_where_the_renderer_is_missing(
     made = run(reader(EMPTY), path, to=out, resume=True)
     assert (made.read, made.failed) == (1, 0)
     assert out.read_text().startswith("**kern") and not Journal.path_for(out).exists()
+
+
+def test_a_page_that_cannot_be_written_counts_once_where_the_renderer_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the exit status would say that something was written."""
+    import ocr2.characters as characters
+
+    def absent(*_: object) -> bytes:
+        raise RendererMissing("typst draws tables, and the package typst is missing: pip install 'ocr2[engines]'")
+
+    monkeypatch.setitem(characters.CHARACTERS["table"].EXPORTS, "csv", absent)  # type: ignore[arg-type]
+    with tqdm(total=0, disable=True) as bar:
+        made = verb.Run(reader("white", TABLE), "got", "csv", None, 20, bar)
+        path = book(tmp_path / "x.tif", 20, 20)
+        complaint(lambda: verb._read(made, [str(path)], str(tmp_path / "x.csv"), resume=False), RendererMissing)
+    assert (made.read, made.failed) == (0, 1)
 
 
 def test_a_terminal_is_told_what_text_is_besides(

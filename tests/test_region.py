@@ -48,6 +48,30 @@ def test_the_largest_frame_counts_and_filled_shapes_are_none() -> None:
     assert region.framed(image, "red").x0 == 82
 
 
+@pytest.mark.parametrize("corner", range(3))
+def test_a_frame_on_a_large_page_with_specks(corner: int) -> None:
+    """It is found to the pixel though things are told apart in less; specks of the colour close to it are no sides."""
+    image = drawn(((400 + corner, 300 + corner, 900, 700), "#ff0000", 3), size=(4000, 3001))
+    image.putpixel((600, 298 + corner), (255, 0, 0))
+    found = region.framed(image, "red")
+    assert (found.x0, found.y0, found.x1, found.y1) == (403 + corner, 303 + corner, 898, 698)
+
+
+def test_a_large_page_of_specks_is_looked_at_in_fewer_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For every thing of the colour takes memory: 22 million of them took 7 GB."""
+    looked = []
+    real = region.cv2.connectedComponentsWithStats
+    monkeypatch.setattr(
+        region.cv2, "connectedComponentsWithStats", lambda mask, **how: looked.append(mask.size) or real(mask, **how)
+    )
+    image = Image.new("P", (4000, 3001), 1)
+    image.putpalette([255, 0, 0, 255, 255, 255])
+    image.paste(0, (0, 0, 4000, 1))
+    with pytest.raises(BadInput, match="no red frame is seen"):
+        region.framed(image, "red")
+    assert looked == [2000 * 1501]
+
+
 @pytest.mark.parametrize("image", [drawn(), drawn(((30, 40, 90, 80), "#ff0000", 30)), Image.new("L", (3, 1))])
 def test_no_frame(image: Image.Image) -> None:
     with pytest.raises(BadInput, match="no red frame is seen: expected one drawn on the page, in pure red, around"):

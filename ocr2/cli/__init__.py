@@ -42,7 +42,7 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         commands(args)
     except OcrError as error:
-        from ocr2.cli.read import told
+        from ocr2.cli.reading import told
 
         click.echo(told(error), err=True)
         sys.exit(2)

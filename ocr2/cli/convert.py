@@ -13,11 +13,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from ocr2.data import labels
-from ocr2.data.folders import Folder
 from ocr2.data.formats import FORMATS, NAMES, READ, SHARDS, format_named, opened
 from ocr2.errors import BadInput, BadOutput, BadPrompt, ModelMissing, OcrError
 from ocr2.got.views import squashed, tiles
-from ocr2.shards import EACH, reason, write
+from ocr2.shards import EACH, Shards, reason, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,8 +87,10 @@ def convert(
     wanted = wanted or format_named(target)
     if os.path.realpath(source) == os.path.realpath(target):
         raise BadOutput(f"{target} is what is to be converted: expected another place")
-    taken = source if isinstance(samples, Folder) and source.is_dir() else labels.images_of(source)
-    if wanted != SHARDS and os.path.realpath(taken) == os.path.realpath(labels.images_of(target)):
+    taken = [labels.images_of(source)]
+    if not isinstance(samples, Shards):  # names of pictures begin there
+        taken.append(images or (source if source.is_dir() else source.parent))
+    if wanted != SHARDS and os.path.realpath(labels.images_of(target)) in map(os.path.realpath, taken):
         raise BadOutput(f"{target}: its pictures would take the places of {source}'s: expected another name")
     done = _shards(samples, target, each, skip_bad) if wanted == SHARDS else _labels(samples, target, wanted, skip_bad)
     made, dropped = 0, Counter[str]()

@@ -192,7 +192,7 @@ def _below(root: Path) -> Iterator[tuple[str, list[str], bool]]:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.name)
-                    elif entry.is_file():
+                    elif os.path.isfile(entry) if entry.is_symlink() else entry.is_file():  # a link may lead to itself
                         files.append(entry.name)
         except OSError as error:
             raise BadInput(f"{said(root, inside)} can't be listed ({error.strerror}): make it readable") from error

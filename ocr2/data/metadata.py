@@ -151,15 +151,18 @@ def _rows(between: str, path: Path) -> Iterator[Span]:
                 end += len(line)
                 number += 1
                 yield line.decode("latin-1")  # a character for each byte: signs that part a row are the same
+            yield "\n"  # an empty row, if no quote is open
 
-        start, first = 0, 1
+        start, first, begun, row = 0, 1, 1, list[str]()
         try:
             for row in csv.reader(each(), delimiter=between):
                 if any(row) and start:
                     yield start, end, first
-                start, first = end, number + 1
+                start, first, begun = end, number + 1, first
         except csv.Error as error:
             raise BadInput(f"{path}, line {first}: no row of a table ({error}): is a quote not closed?") from error
+        if row:
+            raise BadInput(f"{path}, line {begun}: no row of a table (it goes on to the end): is a quote not closed?")
 
 
 def _csv_sample(between: str, names: Sequence[str], text: str, pictures: Pictures, origin: str) -> Sample:

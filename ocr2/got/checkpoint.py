@@ -379,7 +379,10 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 def check_replaceable(folder: Path) -> None:
     """Raises BadOutput where a folder is there and holds anything that isn't a model's: it would be gone."""
-    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    try:
+        names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    except OSError as error:
+        raise BadOutput(f"{folder} can't be written ({error.strerror}): expected a new folder, or a model's") from error
     foreign = [name for name in names if not _OURS.fullmatch(name)]
     if not foreign and names:
         try:

@@ -24,6 +24,7 @@ Characters that are in the labels five times or more, and have no token of their
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,6 +127,8 @@ class FineTuning(Run):
                 f"{folder} holds graphs, which read and can't learn: give the folder with the model's weights "
                 "(model.safetensors), which ocr2 train writes as OUT/model"
             )
+        if os.path.realpath(folder) == os.path.realpath(self.out / "model"):
+            raise BadInput(f"{folder} is where the model that is made goes, and would be gone: give another --out")
         return folder
 
     @cached_property
@@ -142,7 +145,7 @@ class FineTuning(Run):
     def begun(self) -> Begun:
         """What the run begins with. Raises BadInput, BadCheckpoint."""
         folder, sources = self.folder, list(self.sources.values())
-        before, model = Tokenizer.load(folder), checkpoint.load(folder, dtype=torch.float32)
+        model, before = checkpoint.load(folder, dtype=torch.float32), Tokenizer.load(folder)
         if isinstance(model.config.decoder, OPTConfig):
             raise BadInput(
                 f"{folder} is of stage 1, whose decoder only teaches the encoder: give a model of stage 2 or 3"

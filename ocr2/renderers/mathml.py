@@ -50,8 +50,8 @@ def mathml(sources: Sequence[tuple[str, bool]]) -> list[str]:
 
 def _mended(told: str, source: str) -> str:
     try:
-        root = fromstring(told)  # noqa: S314 MathJax's, which declares nothing
-    except ParseError as error:
+        root = fromstring(told.encode())  # noqa: S314 MathJax's, which declares nothing
+    except (ParseError, UnicodeEncodeError) as error:  # \unicode may be half of a character
         raise RenderFailed(f"MathJax wrote no MathML of the formula: {error}: {source:.80}") from error
     _mend(root)
     whole = Element("math", {"xmlns": NAMESPACE, **root.attrib})

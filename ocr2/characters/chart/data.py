@@ -27,6 +27,8 @@ MOST_POINTS = 500
 MOST_SERIES = 20
 LARGEST = 1e15
 """No number is larger."""
+_BITS = 1000
+"""Of a whole number: Python doesn't write down longer ones, which can be given as 0xfff…"""
 EXPECTED = "expected {'title': …, 'source': …, 'x_title': …, 'y_title': …, 'values': {label: number, …}}"
 _PREFIX = re.compile(r"^(?:data )?sources?\s*[:：]\s*|^(?:数据)?来源\s*[:：]\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
@@ -116,6 +118,8 @@ def _value(node: ast.expr) -> Any:
         if isinstance(number, int | float) and not isinstance(number, bool):
             return -number if isinstance(node.op, ast.USub) else number
     if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | None):
+        if isinstance(node.value, int) and node.value.bit_length() > _BITS:
+            raise BadInput(f"a chart with a number of {node.value.bit_length()} bits: expected up to {_BITS}")
         return node.value
     if isinstance(node, ast.Name) and node.id == "null":
         return None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HEADINGS = ("title", "section*", "subsection*", "subsubsection*", "paragraph*", "subparagraph*", "subparagraph*")
 _ALONE = re.compile(r"\\begin\{(?:align|alignat|flalign|gather|multline|eqnarray)\*?\}")
 """Environments of formulas that stand in no others."""
-_VERBATIM = re.compile(r"\\begin\{verbatim\}.*?\\end\{verbatim\}", re.DOTALL)
+_VERBATIM = "\\begin{verbatim}\n"
 
 
 def written(blocks: Sequence[Block]) -> str:
@@ -36,9 +36,8 @@ def written(blocks: Sequence[Block]) -> str:
     if heads:
         heads += [place for place, block in enumerate(blocks) if isinstance(block, Author)]
         parts.insert(max(heads) + 1, r"\maketitle")
-    page = "\n\n".join(parts)
-    latex.check(_VERBATIM.sub("", page))
-    return page
+    latex.check("\n\n".join(part for part in parts if not part.startswith(_VERBATIM)))  # all but code
+    return "\n\n".join(parts)
 
 
 def _block(block: Block) -> str:
@@ -52,7 +51,7 @@ def _block(block: Block) -> str:
     if isinstance(block, Display):
         return block.latex if _ALONE.match(block.latex) else f"\\[ {block.latex} \\]"
     if isinstance(block, List):
-        return _list(block.items, 0)
+        return _list(block.items, 0) if block.items else ""  # for LaTeX wants an item
     if isinstance(block, Table):
         return _table(block.source)
     if isinstance(block, Code):
@@ -88,7 +87,7 @@ def _table(source: str) -> str:
 
 def _verbatim(text: str) -> str:
     inner = text.replace(r"\end{verbatim}", r"\end {verbatim}")
-    return f"\\begin{{verbatim}}\n{inner}\n\\end{{verbatim}}"
+    return f"{_VERBATIM}{inner}\n\\end{{verbatim}}"
 
 
 def _line(spans: Spans) -> str:

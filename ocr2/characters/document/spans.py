@@ -67,7 +67,7 @@ _FORMULA = (
     r"|(?<![\\$])\$(?![\s$])(?P<dollar>(?:\\.|[^$\\])+?)(?<!\s)\$(?![\d$])"
 )
 _INLINE = re.compile(
-    _FORMULA + r"|(?<!\\)(?P<ticks>`+)(?P<code>.+?)(?P=ticks)(?!`)"
+    _FORMULA + r"|(?<!\\)(?P<ticks>`{1,9})(?P<code>.+?)(?P=ticks)(?!`)"
     r"|<smiles>(?P<smiles>.*?)</smiles>"
     r"|\[\^(?P<mark>[^\]\s]{1,12})\]"
     r"|(?P<break>\n|\\\\(?:\[[^\]]*\])?[ \t]*\n?|<br\s*/?>[ \t]*\n?)"

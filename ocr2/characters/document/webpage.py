@@ -37,7 +37,7 @@ def _block(block: Block, titled: bool) -> str:
     if isinstance(block, Display):
         return f'<p class="formula">{math(block.latex, True)}</p>'
     if isinstance(block, List):
-        return _list(block.items, 0)
+        return _list(block.items, 0) if block.items else ""
     if isinstance(block, Table):
         return _table(block.source)
     if isinstance(block, Code):

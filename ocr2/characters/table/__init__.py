@@ -213,9 +213,16 @@ def _common(ours: list[str], theirs: list[str]) -> int:
     return len(theirs) - rest.bit_count()
 
 
+def _latex(text: str) -> bytes:
+    """The table, to be put in a document. Raises BadInput for none, or for a formula that reaches out of the page."""
+    source = converted(text, "latex")
+    latex.check(source)
+    return f"{source}\n".encode()
+
+
 EXPORTS: Mapping[str, Callable[[str], bytes]] = {
     "csv": lambda text: exports.csv([exports.rows(parsed(text))]),
-    "latex": lambda text: f"{converted(text, 'latex')}\n".encode(),
+    "latex": _latex,
     "html": lambda text: f"{exports.html(parsed(text))}\n".encode(),
     "md": lambda text: f"{exports.markdown(parsed(text))}\n".encode(),
     "json": lambda text: f"{json.dumps(exports.rows(parsed(text)), ensure_ascii=False)}\n".encode(),
