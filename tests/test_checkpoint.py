@@ -133,9 +133,9 @@ class TestOurs:
 
     def test_a_file_in_the_way(self, tmp_path: Path) -> None:
         (tmp_path / "model").write_text("")
-        for write in (lambda folder: checkpoint.save(ours(), folder), checkpoint.check_replaceable):
+        for writing in (lambda folder: checkpoint.save(ours(), folder), checkpoint.check_replaceable):
             with pytest.raises(BadOutput, match="can't be written"):
-                write(tmp_path / "model")
+                writing(tmp_path / "model")
         assert os.listdir(tmp_path) == ["model"]
 
     def test_killed(self, tmp_path: Path) -> None:
