@@ -196,7 +196,7 @@ def test_ppocr_ablation(tmp_path: Path) -> None:
     told = run("ppocr_ablation.py", corpus, *sizes, "--steps", 1, 1)
     results = json.loads(out.read_text())["results"]
     assert "CML's teacher" in {result["row"] for result in results}
-    assert len({(result["table"], result["row"]) for result in results}) == 9
+    assert len({(result["table"], result["row"]) for result in results}) == 11
     for result in results:
         assert f"| {result['row']} | {result.get('precision', result.get('accuracy')):.3f} |" in told
     assert "| 0.754 / 0.840 / 0.795 |" in told and "| 0.748 |" in told

@@ -111,10 +111,11 @@ def exported(transcript: str, form: str, kind: str = "") -> bytes:
     Raises BadInput where what it is can't be written so, or isn't what it looks like; RenderFailed, RendererMissing.
     """
     kind = kind if kind in CHARACTERS else kind_of(transcript)
-    for other in ("molecule", "music", "geometry"):  # without its marks, perhaps, as bare SMILES
-        if kind == "text" and form in CHARACTERS[other].EXPORTS:
+    marked: tuple[Character, ...] = (molecule, music, geometry)
+    for other in marked:  # perhaps it is without its marks, as bare SMILES
+        if kind == "text" and form in other.EXPORTS:
             with suppress(BadInput):
-                return CHARACTERS[other].EXPORTS[form](transcript)
+                return other.EXPORTS[form](transcript)
     if form not in forms(kind):
         raise BadInput(f"this is {called(kind)}, and can't be written as {form}: expected {', '.join(forms(kind))}")
     transcript = transcript.encode(errors="replace").decode()  # halves of characters are in no file
