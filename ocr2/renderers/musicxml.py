@@ -10,24 +10,17 @@ fermatas, trills, mordents, turns, arpeggios, bar lines and repeats. Lyrics, dyn
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import lcm
-from typing import TYPE_CHECKING, Literal, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 from ocr2.errors import RenderFailed
-from ocr2.renderers.kern import mei
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from ocr2.renderers import kern, mei
 
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC '
     '"-//Recordare//DTD MusicXML 4.0 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">\n'
 )
-_MEI = "{http://www.music-encoding.org/ns/mei}"
-_ID = "{http://www.w3.org/XML/1998/namespace}id"
 _FINEST = 1 << 24
 """Parts that a quarter is divided into, at most: bars of nested odd tuplets would need more than a reader can count."""
 _SLURS = 16
@@ -38,8 +31,6 @@ _ACCIDENTALS = {
     "s": "sharp", "ss": "sharp-sharp", "x": "double-sharp", "xs": "triple-sharp", "sx": "triple-sharp",
     "ts": "triple-sharp", "f": "flat", "ff": "flat-flat", "tf": "triple-flat", "n": "natural",
 }  # fmt: skip
-_WHOLE = ("mRest", "multiRest")
-"""Rests that fill bars."""
 _ARTICULATIONS = {
     "acc": "accent", "marc": "strong-accent", "stacc": "staccato", "ten": "tenuto", "stacciss": "staccatissimo",
     "spicc": "spiccato", "ten-stacc": "detached-legato",
@@ -53,42 +44,12 @@ _ATTRIBUTES = ("divisions", "key", "time", "staves", "clef")
 _LINES = {"dbl": "light-light", "end": "light-heavy", "invis": "none", "dashed": "dashed", "dotted": "dotted"}
 
 
-@dataclass(frozen=True)
-class _Event:
-    """A note, chord, rest, gap or change of clef, key or meter, as it stands in a voice."""
-
-    element: Element
-    length: Fraction
-    """In quarters; 0 for what takes no time."""
-    ratio: Fraction = Fraction(1)
-    """Of its length to the one that is printed: 2/3 in a triplet."""
-    tuplets: tuple[Element, ...] = ()
-    """That it is in, the outermost first."""
-    edges: tuple[tuple[Element, Literal["start", "stop"]], ...] = ()
-    """Of the tuplets that begin or end with it."""
-
-
-class _Part(NamedTuple):
-    name: str
-    staves: tuple[str, ...]
-    """Their numbers in the MEI, from the top down."""
-
-
-@dataclass
-class _Marks:
-    """What ties, slurs and signs say of notes and chords, by their names in the MEI."""
-
-    ties: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    slurs: dict[str, list[tuple[Element, str]]] = field(default_factory=lambda: defaultdict(list))
-    signs: dict[str, list[Element]] = field(default_factory=lambda: defaultdict(list))
-
-
 def written(source: str, title: str = "", author: str = "") -> bytes:
     """The music, which is **kern that its caller has checked, as a file of MusicXML. Raises RenderFailed for what
     Verovio can't read and for bars that no reader could count, RendererMissing.
     """
-    score = fromstring(mei(source)).find(f".//{_MEI}score")  # noqa: S314 Verovio's, which declares nothing
-    if score is None or score.find(f".//{_MEI}measure") is None:
+    score = fromstring(kern.mei(source)).find(f".//{mei.MEI}score")  # noqa: S314 Verovio's, which declares nothing
+    if score is None or score.find(f".//{mei.MEI}measure") is None:
         raise RenderFailed("Verovio found no bar in the music: expected notes or rests below **kern")
     root = Element("score-partwise", version="4.0")
     if title:
@@ -97,7 +58,7 @@ def written(source: str, title: str = "", author: str = "") -> bytes:
     if author:
         _told(made, "creator", author, type="composer")
     _told(SubElement(made, "encoding"), "software", "ocr2")
-    parts, marks = _parts(score), _marks(score)
+    parts, marks = mei.parts(score), mei.marks(score)
     listed = SubElement(root, "part-list")
     for part in parts:
         _told(SubElement(listed, "score-part", id=part.name), "part-name", "Piano" if len(part.staves) > 1 else "")
@@ -114,52 +75,10 @@ def _told(above: Element, name: str, text: str = "", **attributes: str) -> Eleme
     return element
 
 
-def _tag(element: Element) -> str:
-    return element.tag.removeprefix(_MEI)
-
-
-def _parts(score: Element) -> list[_Part]:
-    """The parts, as the first definition of the score groups its staves."""
-    groups: list[tuple[str, ...]] = []
-
-    def grouped(group: Element) -> None:
-        if group.get("symbol") == "brace":
-            groups.append(tuple(staff.get("n", "1") for staff in group.iter(f"{_MEI}staffDef")))
-            return
-        for child in group:
-            if _tag(child) == "staffGrp":
-                grouped(child)
-            elif _tag(child) == "staffDef":
-                groups.append((child.get("n", "1"),))
-
-    first = score.find(f"{_MEI}scoreDef/{_MEI}staffGrp")
-    if first is not None:
-        grouped(first)
-    return [_Part(f"P{number}", staves) for number, staves in enumerate(groups, 1)]
-
-
-def _marks(score: Element) -> _Marks:
-    """Everything that is told beside the staves, by the notes that it begins and ends at."""
-    found = _Marks()
-    for element in score.iter():
-        tag = _tag(element)
-        ends = [element.get(name, "").removeprefix("#") for name in ("startid", "endid")]
-        if tag == "tie":
-            for name, kind in zip(ends, ("start", "stop"), strict=True):
-                found.ties[name].add(kind)
-        elif tag == "slur" and all(ends):
-            for name, kind in zip(ends, ("start", "stop"), strict=True):
-                found.slurs[name].append((element, kind))
-        elif tag in ("fermata", "trill", "mordent", "turn", "arpeg"):
-            for name in {ends[0], *element.get("plist", "").replace("#", "").split()}:
-                found.signs[name].append(element)
-    return found
-
-
 class _Writer:
     """One part, while it is written."""
 
-    def __init__(self, part: _Part, marks: _Marks) -> None:
+    def __init__(self, part: mei.Part, marks: mei.Marks) -> None:
         self.staves = part.staves
         self.marks = marks
         self.meter = Fraction(4)
@@ -172,7 +91,7 @@ class _Writer:
 
     def part(self, above: Element, score: Element) -> None:
         """All bars of the part."""
-        bars = list(_bars(score))
+        bars = list(mei.bars(score))
         self.divisions, self.voices = self._measured(bars)
         numbered = all(bar.get("n") for bar, _ in bars)
         repeats = False
@@ -198,23 +117,23 @@ class _Writer:
         """Into how many parts a quarter is divided, and how many voices a staff has. Raises RenderFailed."""
         divisions, voices = 1, 4
         for bar, changes in bars:
-            meters = [meter for change in changes for meter in change.iter(f"{_MEI}meterSig")]
-            units = [meter.get("unit", "4") for meter in (*meters, *bar.iter(f"{_MEI}meterSig"))]
+            meters = [meter for change in changes for meter in change.iter(f"{mei.MEI}meterSig")]
+            units = [meter.get("unit", "4") for meter in (*meters, *bar.iter(f"{mei.MEI}meterSig"))]
             divisions = lcm(
                 divisions, *(Fraction(4, int(unit)).denominator for unit in units if unit.isdigit() and int(unit))
             )
             for staff in self._of(bar):
-                layers = staff.findall(f"{_MEI}layer")
+                layers = staff.findall(f"{mei.MEI}layer")
                 voices = max(voices, len(layers))
                 for layer in layers:
-                    divisions = lcm(divisions, *(event.length.denominator for event in _events(layer, Fraction(0))))
+                    divisions = lcm(divisions, *(event.length.denominator for event in mei.events(layer, Fraction(0))))
                     if divisions > _FINEST:
                         raise RenderFailed("the music has tuplets of too many kinds: expected usual ones")
         return divisions, voices
 
     def _of(self, bar: Element) -> list[Element]:
         """Its staves that are of this part, from the top down."""
-        found = {staff.get("n", "1"): staff for staff in bar.findall(f"{_MEI}staff")}
+        found = {staff.get("n", "1"): staff for staff in bar.findall(f"{mei.MEI}staff")}
         return [found[number] for number in self.staves if number in found]
 
     def _attribute(self, name: str, text: str = "", **attributes: str) -> Element:
@@ -227,21 +146,21 @@ class _Writer:
 
     def _changed(self, definition: Element) -> None:
         """Clefs, keys and meters of a definition, of the whole score or a staff of it."""
-        shared = [child for child in definition if _tag(child) in ("keySig", "meterSig")]
-        staves = [staff for staff in definition.iter(f"{_MEI}staffDef") if staff.get("n") in self.staves]
+        shared = [child for child in definition if mei.name_of(child) in ("keySig", "meterSig")]
+        staves = [staff for staff in definition.iter(f"{mei.MEI}staffDef") if staff.get("n") in self.staves]
         for name in ("keySig", "meterSig", "clef"):
-            found = [child for child in shared if _tag(child) == name]
-            own = [(staff, child) for staff in staves for child in staff if _tag(child) == name]
+            found = [child for child in shared if mei.name_of(child) == name]
+            own = [(staff, child) for staff in staves for child in staff if mei.name_of(child) == name]
             for child in found:
                 self._change(child, 0)
-            alike = len(own) == len(self.staves) and len({tostring(_bare(child)) for _, child in own}) == 1
+            alike = len(own) == len(self.staves) and len({tostring(mei.bare(child)) for _, child in own}) == 1
             for staff, child in own[:1] if alike and name != "clef" else own:
                 self._change(child, 0 if alike and name != "clef" else 1 + self.staves.index(staff.get("n", "1")))
 
     def _change(self, element: Element, staff: int) -> None:
         """A clef, key or meter, of a staff, counted from 1, or of all (0)."""
         number = {"number": str(staff)} if staff and len(self.staves) > 1 else {}
-        if _tag(element) == "clef":
+        if mei.name_of(element) == "clef":
             clef = self._attribute("clef", **number)
             _told(clef, "sign", {"perc": "percussion"}.get(element.get("shape", "G"), element.get("shape", "G")))
             if element.get("line"):
@@ -249,7 +168,7 @@ class _Writer:
             if element.get("dis"):
                 octaves = {"8": 1, "15": 2}.get(element.get("dis", ""), 0)
                 _told(clef, "clef-octave-change", str(octaves if element.get("dis.place") == "above" else -octaves))
-        elif _tag(element) == "keySig":
+        elif mei.name_of(element) == "keySig":
             _keyed(self._attribute("key", **number), element)
         else:
             self._metered(element, number)
@@ -273,8 +192,8 @@ class _Writer:
     def _bar(self, bar: Element) -> None:
         """The voices of a bar, one after the other."""
         staves = [(1 + self.staves.index(staff.get("n", "1")), staff) for staff in self._of(bar)]
-        lanes = [(place, layer) for place, staff in staves for layer in staff.findall(f"{_MEI}layer")]
-        lengths = [sum((event.length for event in _events(layer, Fraction(0))), Fraction(0)) for _, layer in lanes]
+        lanes = [(place, layer) for place, staff in staves for layer in staff.findall(f"{mei.MEI}layer")]
+        lengths = [sum((event.length for event in mei.events(layer, Fraction(0))), Fraction(0)) for _, layer in lanes]
         whole = max(lengths, default=Fraction(0)) or self.meter
         counts: dict[int, int] = defaultdict(int)
         changed: dict[int, set[tuple[Fraction, str]]] = defaultdict(set)
@@ -292,20 +211,20 @@ class _Writer:
         """One voice of a bar of that length; how many quarters it takes. `changed` has the clefs, keys and meters that
         other voices of the staff have told.
         """
-        events = list(_events(layer, whole))
-        beams = _beams(layer)
+        events = list(mei.events(layer, whole))
+        beams = mei.beams(layer)
         time = Fraction(0)
         for event in events:
             time += event.length
-            if _tag(event.element) in ("clef", "keySig", "meterSig"):
-                told = time, tostring(_bare(event.element), encoding="unicode").strip()
+            if mei.name_of(event.element) in ("clef", "keySig", "meterSig"):
+                told = time, tostring(mei.bare(event.element), encoding="unicode").strip()
                 if told not in changed:
                     self._change(event.element, staff)
                 changed.add(told)
-            elif _tag(event.element) in ("space", "mSpace"):
+            elif mei.name_of(event.element) in ("space", "mSpace"):
                 self._moved("forward", event.length, voice, staff)
             else:
-                self._event(event, voice, staff, beams.get(event.element.get(_ID, ""), []))
+                self._event(event, voice, staff, beams.get(event.element.get(mei.ID, ""), []))
         return time
 
     def _moved(self, way: str, length: Fraction, voice: str = "", staff: int = 0) -> None:
@@ -319,10 +238,10 @@ class _Writer:
     def _duration(self, length: Fraction) -> str:
         return str(round(length * self.divisions))
 
-    def _event(self, event: _Event, voice: str, staff: int, beams: list[tuple[int, str]]) -> None:
+    def _event(self, event: mei.Event, voice: str, staff: int, beams: list[tuple[int, str]]) -> None:
         """A note, a chord or a rest."""
         element = event.element
-        heads = element.findall(f"{_MEI}note") if _tag(element) == "chord" else [element]
+        heads = element.findall(f"{mei.MEI}note") if mei.name_of(element) == "chord" else [element]
         for place, head in enumerate(heads):
             hidden = "false" in (element.get("visible"), head.get("visible"))
             note = SubElement(self.measure, "note", {"print-object": "no"} if hidden else {})
@@ -334,7 +253,7 @@ class _Writer:
             self._sounding(note, head)
             if not grace:
                 _told(note, "duration", self._duration(event.length))
-            ties = sorted(self.marks.ties.get(head.get(_ID, ""), ()), reverse=True)  # stop before start
+            ties = sorted(self.marks.ties.get(head.get(mei.ID, ""), ()), reverse=True)  # stop before start
             for kind in ties:
                 _told(note, "tie", type=kind)
             _told(note, "voice", voice)
@@ -347,22 +266,22 @@ class _Writer:
 
     def _sounding(self, note: Element, head: Element) -> None:
         """Its pitch, or that it is a rest."""
-        if _tag(head) != "note":
-            rest = _told(note, "rest", **({"measure": "yes"} if _tag(head) in _WHOLE else {}))
+        if mei.name_of(head) != "note":
+            rest = _told(note, "rest", **({"measure": "yes"} if mei.name_of(head) in mei.WHOLE else {}))
             if head.get("ploc") and head.get("oloc"):
                 _told(rest, "display-step", head.get("ploc", "").upper())
                 _told(rest, "display-octave", head.get("oloc", ""))
             return
         pitch = _told(note, "pitch")
         _told(pitch, "step", head.get("pname", "c").upper())
-        accid = head.find(f"{_MEI}accid")
+        accid = head.find(f"{mei.MEI}accid")
         names = [one.get(name) for name in ("accid.ges", "accid") for one in (head, accid) if one is not None]
         alter = _ALTERED.get(next(filter(None, names), "n"), 0)
         if alter:
             _told(pitch, "alter", str(alter))
         _told(pitch, "octave", head.get("oct.ges", head.get("oct", "4")))  # below a line of 8va, what sounds
 
-    def _notations(self, note: Element, event: _Event, head: Element, ties: list[str], place: int) -> None:
+    def _notations(self, note: Element, event: mei.Event, head: Element, ties: list[str], place: int) -> None:
         """Ties, slurs, tuplets, articulations and other signs; those of a chord are its first note's, but for the line
         before it, which is every note's.
         """
@@ -372,20 +291,20 @@ class _Writer:
         whole = list(dict.fromkeys((event.element, head)))
         own = [head] if place else whole
         for one in own:
-            for slur, kind in sorted(self.marks.slurs.get(one.get(_ID, ""), []), key=_ends_first):
+            for slur, kind in sorted(self.marks.slurs.get(one.get(mei.ID, ""), []), key=mei.ends_first):
                 self._slur(notations, slur, kind)
         if not place:
             self._tuplets(notations, event)
-        signs = [sign for one in own for sign in self.marks.signs.get(one.get(_ID, ""), [])]
+        signs = [sign for one in own for sign in self.marks.signs.get(one.get(mei.ID, ""), [])]
         _listed(notations, "ornaments", [_ornament(sign) for sign in signs])
         names = [
-            name for one in own for artic in one.findall(f"{_MEI}artic") for name in artic.get("artic", "").split()
+            name for one in own for artic in one.findall(f"{mei.MEI}artic") for name in artic.get("artic", "").split()
         ]
         _listed(notations, "articulations", [_ARTICULATIONS.get(name, "") for name in names])
         for sign in signs:
-            if _tag(sign) == "fermata":
+            if mei.name_of(sign) == "fermata":
                 _told(notations, "fermata", type="inverted" if sign.get("place") == "below" else "upright")
-        if any(_tag(sign) == "arpeg" for one in whole for sign in self.marks.signs.get(one.get(_ID, ""), [])):
+        if any(mei.name_of(sign) == "arpeg" for one in whole for sign in self.marks.signs.get(one.get(mei.ID, ""), [])):
             _told(notations, "arpeggiate")
         if len(notations):
             note.append(notations)
@@ -401,7 +320,7 @@ class _Writer:
         if held <= _SLURS:
             _told(notations, "slur", number=str(held), type=kind)
 
-    def _tuplets(self, notations: Element, event: _Event) -> None:
+    def _tuplets(self, notations: Element, event: mei.Event) -> None:
         for tuplet, kind in event.edges:
             level = {"number": str(1 + event.tuplets.index(tuplet))}
             shown: dict[str, str] = {}
@@ -411,46 +330,9 @@ class _Writer:
             _told(notations, "tuplet", type=kind, **level, **shown)
 
 
-def _bars(score: Element) -> Iterator[tuple[Element, list[Element]]]:
-    """Every bar, with the definitions before it."""
-    changes: list[Element] = []
-    for element in score.iter():
-        if _tag(element) == "scoreDef":
-            changes.append(element)
-        elif _tag(element) == "measure":
-            for bar in _repeated(element):
-                yield bar, changes
-                changes = []
-
-
-def _repeated(bar: Element) -> list[Element]:
-    """The bar; several empty ones, where it is drawn as a rest with the number of them."""
-    count = max((int(rest.get("num", "1")) for rest in bar.iter(f"{_MEI}multiRest")), default=1)
-    number = bar.get("n", "")
-    found = []
-    for place in range(count):
-        one = Element(
-            bar.tag, {name: value for name, value in bar.attrib.items() if name not in ("left", "right", "n")}
-        )
-        one.attrib |= {"left": bar.get("left", "")} if not place else {}
-        one.attrib |= {"right": bar.get("right", "")} if place == count - 1 else {}
-        one.attrib |= {"n": str(int(number) + place)} if number.isdigit() else {}
-        one.extend(bar)
-        found.append(one)
-    return found
-
-
-def _bare(element: Element) -> Element:
-    """The same without its name."""
-    copy = fromstring(tostring(element))  # noqa: S314 our own
-    for one in copy.iter():
-        one.attrib.pop(_ID, None)
-    return copy
-
-
 def _keyed(key: Element, element: Element) -> None:
     """A key signature: so many sharps or flats, or what it has besides."""
-    named = element.findall(f"{_MEI}keyAccid")
+    named = element.findall(f"{mei.MEI}keyAccid")
     if named:
         for one in named:
             _told(key, "key-step", one.get("pname", "c").upper())
@@ -463,61 +345,15 @@ def _keyed(key: Element, element: Element) -> None:
         _told(key, "mode", element.get("mode", ""))
 
 
-def _events(layer: Element, whole: Fraction) -> Iterator[_Event]:
-    """The events of a voice in their order; a rest of all the bar is as long as that."""
-
-    def within(above: Element, scale: Fraction, tuplets: tuple[Element, ...]) -> Iterator[_Event]:
-        for element in above:
-            tag = _tag(element)
-            if tag in ("note", "chord", "rest", "space"):
-                length = Fraction(0) if element.get("grace") else _length(element) * scale
-                yield _Event(element, length, scale, tuplets)
-            elif tag in ("mRest", "multiRest", "mSpace"):
-                yield _Event(element, whole)
-            elif tag in ("clef", "keySig", "meterSig"):
-                if not element.get("sameas"):
-                    yield _Event(element, Fraction(0))
-            elif tag == "tuplet":
-                yield from _edged(list(within(element, scale * _ratio(element), (*tuplets, element))), element)
-            elif tag in ("beam", "graceGrp", "bTrem"):
-                yield from within(element, scale, tuplets)
-            elif tag == "fTrem":
-                yield from within(element, scale / 2, tuplets)
-
-    return within(layer, Fraction(1), ())
-
-
-def _edged(events: list[_Event], tuplet: Element) -> list[_Event]:
-    """The events of a tuplet, of which the first and the last say that they are."""
-    places = [place for place, event in enumerate(events) if event.length and _tag(event.element) != "space"]
-    if places:
-        first, last = places[0], places[-1]
-        events[first] = replace(events[first], edges=((tuplet, "start"), *events[first].edges))
-        events[last] = replace(events[last], edges=(*events[last].edges, (tuplet, "stop")))
-    return events
-
-
-def _ratio(tuplet: Element) -> Fraction:
-    return Fraction(int(tuplet.get("numbase", "1")), int(tuplet.get("num", "1")))
-
-
-def _length(element: Element) -> Fraction:
-    """Quarters that it sounds for, which may be others than are printed; of a tuplet's note, before it is squeezed."""
-    value = element.get("dur.ges", element.get("dur", "4"))
-    dots = element.get("dots.ges", element.get("dots", "0"))
-    plain = {"long": Fraction(16), "breve": Fraction(8)}.get(value) or Fraction(4, int(value) if value.isdigit() else 4)
-    return plain * (2 - Fraction(1, 2 ** int(dots)))
-
-
-def _printed(note: Element, event: _Event, head: Element) -> None:
+def _printed(note: Element, event: mei.Event, head: Element) -> None:
     """The kind of note, its dots, its accidental, what its length is changed by, and its stem."""
     element = event.element
     value = element.get("dur", "4")
-    if _tag(element) not in _WHOLE:
+    if mei.name_of(element) not in mei.WHOLE:
         _told(note, "type", _TYPES.get(value, f"{value}th"))
         for _ in range(int(element.get("dots", "0"))):
             _told(note, "dot")
-    accid = head.find(f"{_MEI}accid")
+    accid = head.find(f"{mei.MEI}accid")
     sign = _ACCIDENTALS.get(head.get("accid", "") or (accid.get("accid", "") if accid is not None else ""))
     if sign:
         caution = accid is not None and accid.get("func") == "caution"
@@ -546,41 +382,4 @@ def _listed(notations: Element, name: str, found: list[str]) -> None:
 
 def _ornament(sign: Element) -> str:
     """What MusicXML calls it; "" for other signs."""
-    return _ORNAMENTS.get(f"{_tag(sign)} {sign.get('form', '')}", _ORNAMENTS.get(_tag(sign), ""))
-
-
-def _ends_first(slur: tuple[Element, str]) -> bool:
-    return slur[1] == "start"
-
-
-def _beams(layer: Element) -> dict[str, list[tuple[int, str]]]:
-    """What notes say of their beams, by their names: which beam, counted from the main one, begins, goes on or ends."""
-    found: dict[str, list[tuple[int, str]]] = {}
-    for beam in layer.iter(f"{_MEI}beam"):
-        within = [each for each in beam.iter() if _tag(each) in ("note", "chord", "rest")]
-        inner = {id(head) for chord in within if _tag(chord) == "chord" for head in chord}
-        inner |= {id(each) for other in beam.iter(f"{_MEI}beam") if other is not beam for each in other.iter()}
-        some = [each for each in within if id(each) not in inner]
-        if not all(each.get("grace") for each in some):
-            some = [each for each in some if not each.get("grace")]
-        counts = [_strokes(each) for each in some]
-        breaks = [int(each.get("breaksec", "9")) for each in some]
-        for place, each in enumerate(some):
-            if _tag(each) == "rest":
-                continue
-            told = []
-            for level in range(1, counts[place] + 1):
-                before = place > 0 and counts[place - 1] >= level and breaks[place - 1] >= level
-                after = place + 1 < len(some) and counts[place + 1] >= level and breaks[place] >= level
-                kind = "continue" if before and after else "end" if before else "begin" if after else ""
-                told.append((level, kind or ("forward hook" if not place else "backward hook")))
-            found[each.get(_ID, "")] = told
-    return found
-
-
-def _strokes(element: Element) -> int:
-    """How many beams it can have; a rest lets only the main one through."""
-    if _tag(element) == "rest":
-        return 1
-    value = element.get("dur", "4")
-    return min(8, max(0, int(value).bit_length() - 3)) if value.isdigit() else 0
+    return _ORNAMENTS.get(f"{mei.name_of(sign)} {sign.get('form', '')}", _ORNAMENTS.get(mei.name_of(sign), ""))
