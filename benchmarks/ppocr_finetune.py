@@ -1,14 +1,14 @@
 """What the published PP-OCRv2 recogniser learns from drawn lines alone, measured on photographs and on drawn lines.
 
     python benchmarks/ppocr_finetune.py TEXTS REAL [--out runs/finetune] [--steps 400] [--rows 16] [--json OUT.json]
-                                        [--stage rec-joined]
+                                        [--stage rec]
 
 TEXTS is a folder of running text, English and Chinese; REAL holds dev.jsonl (see readers.py) and its images, which are
 never learned from. What is learned: Chinese licence plates; measured values and what is measured, in small type with
 its units, μmol/L, ℃, β, ×10⁹/L, some of whose characters PP-OCRv2 lacks; and, for nothing else to be forgotten, small
 English and Chinese. All are drawn, written as PaddleOCR's label files, and learned by the public command:
 
-    ocr2 train ppocr --stage rec-joined --data OUT/labels --init ppocrv2 --out OUT/run --steps 400 --rows 16
+    ocr2 train ppocr --stage rec --data OUT/labels --init ppocrv2 --out OUT/run --steps 400 --rows 16
 
 "right" is the share of images that are read without a mistake, "distance" the mean edit distance over the longer text;
 spaces don't count, as in PaddleOCR's own measure, full-width forms are their ASCII ones, and the dot that plates have
@@ -278,7 +278,7 @@ def main() -> None:
     parser.add_argument("texts", type=Path)
     parser.add_argument("real", type=Path)
     parser.add_argument("--out", type=Path, help="keeps the lines and the model; else they are forgotten")
-    parser.add_argument("--stage", default="rec-joined", help="of ocr2 train ppocr: rec, rec-joined or rec-heights")
+    parser.add_argument("--stage", default="rec", help="of ocr2 train ppocr: rec, rec-joined or rec-heights")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--count", type=int, default=1500, help="drawn lines of each of four kinds to learn from")

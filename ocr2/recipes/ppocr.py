@@ -3,7 +3,7 @@
     ocr2 train ppocr --stage teacher --data DIR --out runs/teacher
     ocr2 train ppocr --stage det-cml --data DIR --init runs/teacher/model --out runs/det
     ocr2 train ppocr --stage rec-center --data DIR --out runs/rec
-    ocr2 train ppocr --stage rec-joined --data DIR --init ppocrv2 --out runs/mine    fine-tunes the published recogniser
+    ocr2 train ppocr --stage rec --data DIR --init ppocrv2 --out runs/mine      fine-tunes the published recogniser
 
 DIR holds PaddleOCR's label files (*.txt: a picture's name, a tab, its text or the places of its lines), or running text
 (*.txt, a paragraph a line), of which pages are drawn as they are needed. A recogniser knows the characters of the one
