@@ -282,7 +282,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--tables", type=lambda text: text.split(","), default=list(COLUMNS), metavar="det,rec")
-    for name, default in zip(OPTIONS, ((400, 1800), (8, 16), (600, 4000), (200, 1000)), strict=True):
+    for name, default in zip(OPTIONS, ((600, 2400), (8, 16), (600, 4000), (200, 1000)), strict=True):
         parser.add_argument(f"--{name}", type=int, nargs=2, default=default, metavar=("DET", "REC"))
     options = parser.parse_args()
     try:
