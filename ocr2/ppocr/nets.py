@@ -183,7 +183,7 @@ class Read(NamedTuple):
     hidden: Tensor
     """(B, T, 96) What the logits are made of: what Enhanced CTC's centres are of."""
     features: Tensor
-    """(B, channels, 1, T) Of the backbone: what U-DML compares."""
+    """(B, channels, 1, T) Of the backbone, of lines 64 high (B, channels, 2, T): what U-DML compares."""
 
 
 class Recognizer(nn.Module):
@@ -200,9 +200,9 @@ class Recognizer(nn.Module):
         self.apply(_initialised)
 
     def forward(self, lines: Tensor) -> Read:
-        """Lines (B, 3, 32, w)."""
+        """Lines (B, 3, 32, w); of higher ones, the mean of what is above each other is read."""
         features = self.backbone(lines)  # (B, channels, 1, T)
-        steps, _ = self.sequence(features.squeeze(2).transpose(1, 2))  # (B, T, 2 · inside)
+        steps, _ = self.sequence(features.mean(2).transpose(1, 2))  # (B, T, 2 · inside)
         hidden = self.middle(steps)  # (B, T, 96)
         return Read(self.head(hidden), hidden, features)
 
