@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 import os
 import re
@@ -47,6 +48,7 @@ REOPENED = 16
 MOST_BYTES = 2**30
 """Standard input and pipes are held in memory, up to this size."""
 
+_log = logging.getLogger(__name__)
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _LOCK = threading.RLock()
 
@@ -160,10 +162,10 @@ def pages(
             book = _Picture(source, total=1)
         else:
             stream = _stream(source, name, stack)
-            head = stream.read(1024)
-            if not head:
-                raise BadInput(f"{name} is empty: expected {EXPECTED}")
             with _reading(name):
+                head = stream.read(1024)
+                if not head:
+                    raise BadInput(f"{name} is empty: expected {EXPECTED}")
                 book = _book(stream, head, dpi, stack)
         numbers = range(1, book.total + 1) if select is None else parse_pages(select, book.total, name)
         return Pages(book, numbers, origin, name, stack.pop_all())
@@ -227,11 +229,29 @@ def whole(path: str | Path) -> Iterator[BinaryIO]:
             os.unlink(part)
 
 
+def locked(file: BinaryIO) -> bool:
+    """Keep other processes from locking the file until it is closed; False where one has it.
+
+    Nobody is kept away where there are no such locks, as on Windows and on some network's disks.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        _log.warning("%s can't be locked (%s): see to it that no other run uses it", file.name, error.strerror)
+    return True
+
+
 def _stream(source: str | Path | bytes | BinaryIO, name: str, stack: ExitStack) -> BinaryIO:
     """The source as a stream that can seek, at its start; the stack closes what is opened here."""
     if isinstance(source, bytes):
         return io.BytesIO(source)
-    if source == "-":
+    if isinstance(source, str) and source == "-":
         return standard_input()
     if isinstance(source, str | Path):
         try:
@@ -242,6 +262,11 @@ def _stream(source: str | Path | bytes | BinaryIO, name: str, stack: ExitStack) 
             raise BadInput(f"{name} doesn't exist: expected a file or folder") from error
         except (OSError, ValueError) as error:
             raise BadInput(f"{name} can't be opened: {getattr(error, 'strerror', error)}") from error
+    if not hasattr(source, "seekable"):
+        raise BadInput(
+            f"{name} is of type {type(source).__name__}: expected a path, bytes, a binary stream or a Pillow image, "
+            "such as PIL.Image.fromarray makes of an array (red, green, blue)"
+        )
     if not source.seekable():
         return _held(source, name)
     source.seek(0)
@@ -259,16 +284,21 @@ def _folder(path: str | Path, name: str) -> BadInput:
 
 def standard_input() -> BinaryIO:
     """All of standard input, in memory: it can be read but once."""
+    if sys.stdin is None:  # as Python has it where it was closed before the start
+        raise BadInput("standard input is closed: leave it open, or name a file")
     return _held(sys.stdin.buffer, "standard input")
 
 
 def _held(stream: BinaryIO, name: str, most: int = MOST_BYTES) -> BinaryIO:
     """All of a stream, in memory."""
     held = io.BytesIO()
-    while chunk := stream.read(2**20):
-        held.write(chunk)
-        if held.tell() > most:
-            raise BadInput(f"{name} is more than {most / 2**30:g} GiB: save it as a file first")
+    try:
+        while chunk := stream.read(2**20):
+            held.write(chunk)
+            if held.tell() > most:
+                raise BadInput(f"{name} is more than {most / 2**30:g} GiB: save it as a file first")
+    except OSError as error:
+        raise BadInput(f"{name} can't be read: {error.strerror or error}; try again, or save it as a file") from error
     held.seek(0)
     return held
 

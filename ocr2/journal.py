@@ -31,19 +31,26 @@ class Records(Generic[K]):
         """Start the journal of `target`, or go on with it where `resume` is set and it is there.
 
         `run` is what must be the same for the results to belong together. Raises BadOutput where the journal or its
-        target can't be written, BadInput where the journal that is there is of another run.
+        target can't be written, or another run has it, BadInput where the journal that is there is of other options.
         """
         self.path = self.path_for(target)
         self.run = run
         self._places: dict[K, int] = {}
         files.place(target)
         try:
-            self._file = open(self.path, "r+b" if resume and os.path.exists(self.path) else "w+b")  # noqa: SIM115 closed in close
+            self._file = open(self.path, "a+b")  # noqa: SIM115 closed in close
         except OSError as error:
             raise BadOutput(
                 f"{target} can't be written ({error.strerror}): expected a folder that exists and is writable"
             ) from error
         try:
+            if not files.locked(self._file):
+                raise BadOutput(
+                    f"{target} is being written by another run: wait until that one ends, stop it, or give another name"
+                )
+            self._file.seek(0)
+            if not resume:
+                self._file.truncate()
             self._restore()
         except BaseException:
             self.close()

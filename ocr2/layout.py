@@ -185,19 +185,22 @@ def _flow(paragraph: Paragraph) -> list[str]:
         return min(along), max(along)
 
     spans = [[extent(line) for line in row] for row in paragraph]
-    left, right = min(start for row in spans for start, _ in row), max(stop for row in spans for _, stop in row)
+    tops = [min(y * dx - x * dy for line in row for x, y in line.place) for row in paragraph]
     wide = 2 * height(lines)
-    slack = max(_PROSE_SLACK * (right - left), wide)
     stretches: list[str] = []
     broken = True
-    for row, span in zip(paragraph, spans, strict=True):
-        text = re.sub(r"[ \t\n]+", " ", printable(join(tuple(row)))).strip()
-        columns = any(after[0] - before[1] > wide for before, after in pairwise(span))
-        if broken or columns or ITEM.match(text):
-            stretches.append(text)
-        else:
-            stretches[-1] = _glue(stretches[-1], text)
-        broken = columns or right - max(stop for _, stop in span) > slack
+    starts = [0, *(n for n, (above, top) in enumerate(pairwise(tops), 1) if top < above), len(paragraph)]
+    for start, stop in pairwise(starts):  # a paragraph may run on at the top of the next column, which ends elsewhere
+        sides = [side for row in spans[start:stop] for span in row for side in span]
+        slack = max(_PROSE_SLACK * (max(sides) - min(sides)), wide)
+        for row, span in zip(paragraph[start:stop], spans[start:stop], strict=True):
+            text = re.sub(r"[ \t\n]+", " ", printable(join(tuple(row)))).strip()
+            columns = any(after[0] - before[1] > wide for before, after in pairwise(span))
+            if broken or columns or ITEM.match(text):
+                stretches.append(text)
+            else:
+                stretches[-1] = _glue(stretches[-1], text)
+            broken = columns or max(sides) - max(end for _, end in span) > slack
     return stretches
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import itemgetter
@@ -25,8 +25,8 @@ UNSPACED = re.compile("[\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff
 """Han, kana, bopomofo and their punctuation: written without spaces between words. Not Hangul, which has them."""
 _ENDS = tuple(".!?:;\"”'’)。！？：；”’）」』")
 """What a sentence ends with."""
-ITEM = re.compile(r"\(?(\d+|[A-Za-z])[.)、]|[-–—•·*▪■○]")
-"""What an item of a list begins with: its next lines hang, indented."""
+ITEM = re.compile(r"\(?(\d+|[A-Za-z])[.)、](?![A-Za-z]\.)|[-–—•·*▪■○]")
+"""What an item of a list begins with, which "e.g." and "U.S." are not: its next lines hang, indented."""
 _LEAST_ROWS = 3
 """A column of prose has at least so many rows."""
 _COLUMN = 9.0
@@ -158,13 +158,18 @@ def _rows(pieces: Iterable[_Piece]) -> list[_Row]:
 
 def _gutter(rows: list[_Row]) -> float | None:
     """Where the rows part into columns: the x with the most pieces in columns of prose on both of its sides."""
-    starts = sorted(piece.x0 for row in rows for piece in row)
+    pieces = [piece for row in rows for piece in row]
+    starts = sorted(piece.x0 for piece in pieces)
+    within = [side for side in map(_within, pieces) if side[0] < side[1]]
+    lefts, rights = sorted(left for left, _ in within), sorted(right for _, right in within)
     best, most = None, 0
-    for end in sorted({round(piece.x1) for row in rows for piece in row}):
+    for end in sorted({round(piece.x1) for piece in pieces}):
         after = bisect_left(starts, end - 2)
         if after == len(starts):
             break
         x, score = (end + starts[after]) / 2, 0
+        if len(pieces) - (bisect_left(lefts, x) - bisect_right(rights, x)) <= most:
+            continue  # so many cross it that the others can't be more
         for band in _bands(rows, x):
             left, right = _sides(band, x)
             if not _crosses(band[0], x) and _is_prose(left) and _is_prose(right) and _is_clear(left, right):
@@ -191,7 +196,12 @@ def _bands(rows: list[_Row], x: float) -> list[list[_Row]]:
 
 
 def _crosses(row: _Row, x: float) -> bool:
-    return any(p.x0 + 0.3 * p.height < x < p.x1 - 0.3 * p.height for p in row)
+    return any(left < x < right for left, right in map(_within, row))
+
+
+def _within(piece: _Piece) -> tuple[float, float]:
+    """Between which two places a line through the piece crosses it: it doesn't where it but grazes an end."""
+    return piece.x0 + 0.3 * piece.height, piece.x1 - 0.3 * piece.height
 
 
 def _apart(above: _Row, below: _Row) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import cmath
 import ctypes
 import io
 import math
@@ -30,6 +31,8 @@ WIDEST_PAGE = 14400
 """No side of a PDF page has more points (ISO 32000-1, Annex C)."""
 _FOOT = 0.02
 """The share of the page's height, at its foot, for text whose place is not known; no row of it is higher."""
+_ASKEW = 0.1
+"""A word that is askew by less (in radians), and rises by less than half its height, is written level."""
 
 
 def write_pdf(results: Iterable[Result]) -> Iterator[bytes]:
@@ -123,7 +126,7 @@ def _pdf_page(document: Any, result: Result) -> None:
     width, height = result.width * across, result.height * down
     rows = (row for paragraph in paragraphs(_settled(result)) for row in paragraph)
     spaced = [
-        (text, cast("Quad", tuple((x * across, height - y * down) for x, y in quad)))
+        (text, _levelled(cast("Quad", tuple((x * across, height - y * down) for x, y in quad))))
         for row in rows
         for text, quad in _spaced(row)
     ]
@@ -188,6 +191,21 @@ def _spaced(row: Row) -> Iterator[tuple[str, Quad]]:
         found = [(printable(text), quad) for text, quad in parts if printable(text)]
         last = len(found) if n == len(row) or not line.end else len(found) + 1
         yield from ((text + " " * (m < last), quad) for m, (text, quad) in enumerate(found, 1))
+
+
+def _levelled(quad: Quad) -> Quad:
+    """The quad, turned about its middle to lie along the page where it is but a little askew.
+
+    Poppler takes words apart whose letters don't stand at one height: it would find no long ones in a scan askew by 1°.
+    """
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = quad
+    askew = math.remainder(math.atan2(cy - dy, cx - dx), math.pi / 2)
+    rise = math.sin(abs(askew)) * math.dist((cx, cy), (dx, dy))
+    if abs(askew) > _ASKEW or rise > math.dist((ax, ay), (dx, dy)) / 2:
+        return quad
+    middle, turn = complex(ax + bx + cx + dx, ay + by + cy + dy) / 4, cmath.rect(1, -askew)
+    corners = (middle + (complex(*corner) - middle) * turn for corner in quad)
+    return cast("Quad", tuple((corner.real, corner.imag) for corner in corners))
 
 
 def _add_text(document: Any, page: Any, spaced: list[tuple[str, Quad]]) -> None:

@@ -64,7 +64,7 @@ class Reader:
         if asked:
             raise BadPrompt(
                 f"this model reads plain text, page by page, without {', '.join(asked)}: leave that out, "
-                "or take a GOT model"
+                "or take a GOT model, such as --model stepfun-ai/GOT-OCR-2.0-hf: pip install 'ocr2[got]'"
             )
 
     def answers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from ocr2.errors import BadInput, BadPrompt
@@ -88,14 +89,15 @@ def _take(record: object, name: str, kind: type[T], within: str = "") -> T:
     value = record[name]
     if kind is float and type(value) is int:
         value = float(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+    whole = isfinite(value) if isinstance(value, float) else not isinstance(value, bool) or kind is bool
+    if not isinstance(value, kind) or not whole:
         raise _malformed(field, kind.__name__, value)
     return value
 
 
 def _numbers(value: object, field: str, count: int | None = None) -> tuple[float, ...]:
     sized = isinstance(value, list) and (count is None or len(value) == count)
-    if not sized or any(type(number) not in (int, float) for number in cast("list[object]", value)):
+    if not sized or not all(type(number) in (int, float) and isfinite(number) for number in cast("list[float]", value)):
         raise _malformed(field, f"{count} numbers" if count else "a list of numbers", value)
     return tuple(float(number) for number in cast("list[float]", value))
 

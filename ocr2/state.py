@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import re
-import sys
 from collections import deque
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -22,8 +21,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from safetensors import SafetensorError, safe_open
 
+from ocr2 import files
 from ocr2.errors import BadCheckpoint, BadInput, BadOutput, OcrError
-from ocr2.files import whole
 from ocr2.ranks import full
 
 if TYPE_CHECKING:
@@ -166,27 +165,15 @@ def opened(out: str | Path, stage: Stage, about: Mapping[str, Any] | None, ranks
 def _locked(folder: Path) -> Iterator[None]:
     """Where no other process locks the folder; the system unlocks it when this one ends, however it does.
 
-    Raises BadOutput where another does. Windows has no such locks: there it is locked by nobody.
+    Raises BadOutput where another does.
     """
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    with open(folder / LOCK, "ab") as lock:
+        if not files.locked(lock):
             raise BadOutput(
                 f"{folder}: another run is using it: expected a folder for this run alone; wait until that one ends, "
                 "stop it, or give another --out"
-            ) from error
-        except OSError as error:  # as on some network's disks
-            _log.warning("%s can't be locked (%s): see to it that no other run uses it", folder, error.strerror)
+            )
         yield
-    finally:
-        os.close(lock)
 
 
 def _difference(old: Any, new: Any, name: str = "") -> str:
@@ -216,7 +203,7 @@ def stored(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _write(path: Path, header: bytes, tensors: Iterable[Tensor]) -> None:
-    with whole(path) as file:
+    with files.whole(path) as file:
         file.write(header)
         for tensor in tensors:
             file.write(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

@@ -501,6 +501,8 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     assert (page.origin, left_right(page.image, RED, BLUE)) == ("-", True)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     assert complaint(lambda: pages("-")).startswith("standard input is empty: expected PNG, ")
+    monkeypatch.setattr(sys, "stdin", None)
+    assert complaint(lambda: pages("-")) == "standard input is closed: leave it open, or name a file"
 
 
 def test_endless_input_is_stopped() -> None:
@@ -510,6 +512,25 @@ def test_endless_input_is_stopped() -> None:
 
 
 # Bad input
+
+
+@pytest.mark.parametrize("seekable", [True, False])
+def test_a_medium_that_fails(seekable: bool) -> None:
+    class Failing(io.BytesIO):
+        def seekable(self) -> bool:
+            return seekable
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    message = complaint(lambda: pages(Failing(), origin="disk/a.png"))
+    assert message.startswith("disk/a.png can't be read: ") and "Input/output error" in message
+
+
+@pytest.mark.parametrize("source", [np.zeros((4, 4, 3), np.uint8), None, 5])
+def test_what_is_no_source(source: object) -> None:
+    message = complaint(lambda: pages(source))  # type: ignore[arg-type]
+    assert message.startswith(f"the input is of type {type(source).__name__}: expected a path, bytes, ")
 
 
 def png(width: int, height: int, depth: int = 1, color: int = 0, data: bytes = b"") -> bytes:

@@ -142,6 +142,16 @@ def test_a_journal_of_another_run(target: Path) -> None:
         assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("resume", [True, False])
+def test_two_runs_at_once_do_not_spoil_each_other(target: Path, resume: bool) -> None:
+    with Journal(target, RUN, resume=False) as journal:
+        journal.add(result("a.png"))
+        message = complaint(lambda: Journal(target, RUN, resume=resume), BadOutput)
+        assert message.startswith(f"{target} is being written by another run: ")
+        journal.add(result("a.png", 2))
+        assert [journal["a.png", number].number for number in (1, 2)] == [1, 2]
+
+
 def test_places_that_cannot_be_written(target: Path) -> None:
     target.mkdir()
     assert complaint(lambda: Journal(target, RUN, resume=False), BadOutput) == (

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from ocr2 import order
 from ocr2.order import reading_order
 from ocr2.types import Line, Quad, join
 
@@ -142,6 +143,39 @@ def test_spaces_between_pieces_of_a_row() -> None:
     assert row("中文", "中文", 4) == "中文中文"
     assert row("中文", "中文", 40) == "中文 中文"
     assert row("中文", "Latin", 4) == "中文 Latin"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_gutter_is_the_best_of_all_places(seed: int) -> None:
+    """Also where most of them were passed over."""
+    rng = random.Random(seed)
+    lines = [line("across", rng.randrange(900), rng.randrange(400), rng.randrange(1, 900)) for _ in range(seed % 4)]
+    for left in range(50, 1050, rng.choice([250, 340, 500])):
+        lines += [line("row", left, 50 + 30 * n, rng.uniform(120, 240)) for n in range(rng.randrange(12))]
+    rows = order._rows(order._turned(lines)[0])
+    with_all = {
+        x: sum(
+            len(row)
+            for band in order._bands(rows, x)
+            for left, right in [order._sides(band, x)]
+            if not order._crosses(band[0], x)
+            and order._is_prose(left)
+            and order._is_prose(right)
+            and order._is_clear(left, right)
+            for row in (*left, *right)
+        )
+        for x in _places(rows)
+    }
+    best = max(with_all, key=with_all.__getitem__, default=None)
+    assert order._gutter(rows) == (best if best and with_all[best] else None)
+
+
+def _places(rows: list[list[order._Piece]]) -> list[float]:
+    """Where a gutter may be: midway between an end and the next start."""
+    starts = sorted(piece.x0 for row in rows for piece in row)
+    ends = sorted({round(piece.x1) for row in rows for piece in row})
+    after = [(end, next((start for start in starts if start >= end - 2), None)) for end in ends]
+    return [(end + start) / 2 for end, start in after if start is not None]
 
 
 def test_nothing() -> None:

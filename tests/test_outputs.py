@@ -1,8 +1,10 @@
 """What the writers promise, checked by other readers: json, xml.etree, an hOCR validator written here, and pdfium."""
 
 import base64
+import cmath
 import io
 import json
+import math
 import random
 import re
 import subprocess
@@ -150,6 +152,9 @@ def test_json_has_pieces_where_there_are_some():
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
+        (["score"], float("nan"), "lines[1].score"),
+        (["centers"], [0.5, float("inf")], "lines[1].centers"),
+        (["quad", 0, 1], float("-inf"), "lines[1].quad[0]"),
         (["pieces"], {}, "lines[1].pieces"),
         (["pieces", 1], "x", "lines[1].pieces[1]"),
         (["pieces", 1, "text"], None, "lines[1].pieces[1].text"),
@@ -158,7 +163,7 @@ def test_json_has_pieces_where_there_are_some():
         (["pieces", 2, "quad", 3], [1], "lines[1].pieces[2].quad[3]"),
     ],
 )
-def test_malformed_pieces_are_refused(path, value, named):
+def test_malformed_lines_are_refused(path, value, named):
     record = json.loads(json.dumps(FLOWED.to_json()))
     inner = record["lines"][1]
     for step in path[:-1]:
@@ -254,6 +259,24 @@ def test_a_short_row_keeps_its_break_in_any_direction():
     up = [Line(t, turned(50 + 30 * n, 600 - wide, 75 + 30 * n, 600), 1) for n, (t, wide) in enumerate(rows)]
     for lines in (flat, up):
         assert write("md", result(*lines)) == "a full row of prose short\\\nanother row end\n"
+
+
+def test_a_paragraph_runs_on_in_the_next_column():
+    """Also where that column is at the right: rows of the left one are no shorter for it."""
+    rows = [("the last rows of", 50, 600), ("a column of prose", 50, 630), ("run on at the top", 500, 40)]
+    lines = [at(text, x, y, x + 400, y + 25) for text, x, y in rows]
+    assert write("md", result(*lines)) == "the last rows of a column of prose run on at the top\n"
+
+
+@pytest.mark.parametrize("start", ["e.g. rows", "i.e., rows", "(e.g. rows", "U.S. rows", "p.m. rows"])
+def test_an_abbreviation_is_no_item_of_a_list(start):
+    assert write("md", result(at("one row and", 0, 0, 200, 20), at(start, 0, 25, 200, 45))) == f"one row and {start}\n"
+
+
+@pytest.mark.parametrize("start", ["a) rows", "b. rows", "3. rows", "(4) rows", "5.Rows", "6、rows"])
+def test_an_item_of_a_list_starts_anew(start):
+    escaped = start.replace("3.", "3\\.")
+    assert write("md", result(at("a row and", 0, 0, 200, 20), at(start, 0, 25, 200, 45))) == f"a row and\\\n{escaped}\n"
 
 
 def test_levels_of_headings():
@@ -627,6 +650,23 @@ def test_pdf_text_is_invisible(pdf):
         difference = ImageStat.Stat(ImageChops.difference(rendered, read.image))
         assert rendered.size == (WIDTH, HEIGHT)
         assert max(difference.mean) < 1 and max(top for _, top in difference.extrema) < 100
+
+
+@pytest.mark.parametrize("quarter", range(4))
+def test_pdf_words_a_little_askew_are_level(quarter):
+    """Else poppler doesn't find them whole; a long word would be in the wrong place, and stays as it is."""
+
+    def slants(text, degrees):
+        turn = cmath.rect(1, math.radians(90 * quarter + degrees))
+        corners = (complex(300, 400) + corner * turn for corner in (-200 - 15j, 200 - 15j, 200 + 15j, -200 + 15j))
+        line = Line(text, tuple((corner.real, corner.imag) for corner in corners), 0.9)
+        with pypdfium2.PdfDocument(b"".join(FORMATS["pdf"]([drawn(result(line))]))) as document:
+            matrices = [found.get_matrix() for found in document[0].get_objects(filter=[raw.FPDF_PAGEOBJ_TEXT])]
+        return [abs(math.remainder(math.degrees(math.atan2(matrix.b, matrix.a)), 90)) for matrix in matrices]
+
+    assert slants("some words here", 4) == pytest.approx([0, 0, 0] if quarter != 2 else [4], abs=0.01)
+    assert slants("中文没有空格的一整行文字", 4) == pytest.approx([4], abs=0.01)
+    assert slants("some words here", 20)[0] == pytest.approx(20, abs=0.01)
 
 
 def test_pdf_text_upside_down_stays_in_order():

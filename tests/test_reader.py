@@ -178,7 +178,7 @@ def test_prompts_that_the_model_cannot_answer(prompt: Prompt) -> None:
     ):
         message = complaint(call, BadPrompt)
         assert message.startswith("this model reads plain text, page by page, without ")
-        assert message.endswith(": leave that out, or take a GOT model")
+        assert message.endswith("--model stepfun-ai/GOT-OCR-2.0-hf: pip install 'ocr2[got]'")
     assert fake.pages == []
 
 

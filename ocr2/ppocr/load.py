@@ -235,6 +235,8 @@ def _check(pipeline: Pipeline, folder: Path) -> None:
         characters = pipeline.recognizer(np.zeros((1, 3, height, 64), np.float32))
     except Exception as error:
         raise BadCheckpoint(f"{folder}: a network doesn't take an image: {str(error).splitlines()[0]}") from error
+    if not all(np.isfinite(found).all() for found in (text, ways, characters) if found is not None):
+        raise BadCheckpoint(f"{folder}: a network answers with no numbers (NaN): train it anew, or copy it again")
     if text.shape != (1, 1, 64, 64):
         raise BadCheckpoint(f"{folder}: the detector gives {text.shape} for a 64 x 64 image; expected (1, 1, 64, 64)")
     if ways is not None and ways.shape != (1, 2):
