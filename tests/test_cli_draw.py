@@ -197,6 +197,15 @@ def test_a_source_in_another_notation(
     assert (tmp_path / out).read_bytes().startswith(begins)
 
 
+def test_of_a_latex_document_its_body_is_drawn(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    document = f"\\documentclass{{standalone}}\n\\begin{{document}}\n{SOURCES['figure.tikz']}\n\\end{{document}}\n"
+    (tmp_path / "whole.tex").write_text(document)
+    (tmp_path / "alone.tikz").write_text(SOURCES["figure.tikz"])
+    for name in ("whole.tex", "alone.tikz"):
+        assert draw(capfd, tmp_path / name, "-o", tmp_path / f"{name}.png") == (0, "")
+    assert (tmp_path / "whole.tex.png").read_bytes() == (tmp_path / "alone.tikz.png").read_bytes()
+
+
 def test_every_notation_has_its_suffix() -> None:
     assert set(NOTATIONS.values()) == {*EXPORTED, "md", "json"} - {"svg"}
     assert not {f".{form}" for form in PICTURES} & set(NOTATIONS)

@@ -378,6 +378,17 @@ def test_mathml_of_a_page_has_all_its_formulas() -> None:
     assert found.count("<math") == 2 and "a_{1}" in found and r"\frac{a}{b}=c\tag{7}" in found
 
 
+def test_mathml_of_a_page_keeps_the_latex_of_an_unknown_formula() -> None:
+    pytest.importorskip("py_mini_racer", reason="engines: pip install 'ocr2[engines]'")
+    root = ET.fromstring(written("mathml", "Let \\( \\foo{a<b} \\) be\n\n\\[ x \\text{ of \\(y\\) } \\]"))
+    space = "{http://www.w3.org/1998/Math/MathML}"
+    assert [one.get("display") for one in root] == [None, "block"]
+    assert root[0].findtext(f".//{space}merror/{space}mtext") == "\\foo{a<b}"
+    assert root[1].find(f".//{space}merror") is None
+    with pytest.raises(RenderFailed, match="Undefined control sequence"):
+        document.EXPORTS["mathml"]("Let \\( \\foo \\) be \\( \\foe \\)")
+
+
 @pytest.mark.skipif(not tool("pdflatex").version, reason="texlive: apt-get install texlive-latex-extra")
 def test_latex_is_an_article(tmp_path: Path) -> None:
     packages = r"\usepackage[T1]{fontenc}\usepackage{lmodern,amsmath,amssymb,multirow,makecell}"

@@ -3,6 +3,7 @@ r"""Mathpix Markdown: what models write is read, and what is read is written in 
 from __future__ import annotations
 
 from contextlib import suppress
+from time import process_time
 
 import pytest
 
@@ -195,6 +196,42 @@ def test_long_and_hostile_texts_are_read_in_time() -> None:
     ):
         with suppress(BadInput):
             parsed(part * 3000)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["a \\( b ", "a \\[ b ", "![[", "![a](", "\\includegraphics[", "<smiles>", "[a](", "**a ", "***a ", "\\textbf{"],
+)
+def test_what_isnt_closed_takes_time_in_proportion(part: str) -> None:
+    start = process_time()
+    with suppress(BadInput):
+        spans(part * 12_000)
+    with suppress(BadInput):
+        parsed(part * 12_000)
+    assert process_time() - start < 4
+
+
+def test_long_lists_of_latex_take_time_in_proportion() -> None:
+    start = process_time()
+    for item in ("\\item a ", "\\item[a "):
+        (found,) = parsed(f"\\begin{{enumerate}}{item * 12_000}\\end{{enumerate}}")
+        assert isinstance(found, List) and len(found.items) == 12_000
+    assert process_time() - start < 4
+
+
+def test_items_deep_within_each_other_are_numbered() -> None:
+    lists = 4
+    source = "\\begin{enumerate}\\item a \\item b " * lists + "\\end{enumerate}" * lists
+    (found,) = parsed(source)
+    assert isinstance(found, List)
+    assert [item.marker for item in found.items] == ["1.", "2."] * lists
+
+
+def test_an_opening_mark_within_another_is_a_letter() -> None:
+    assert spans("**a **b** c") == (Text("**a "), Text("b", bold=True), Text(" c"))
+    assert spans("[a [b](c)") == (Text("[a b"),)
+    assert spans(r"\( a \\\)") == (Math(r"a \\"),)
+    assert spans(r"\( a \\(b) \)") == (Math(r"a \\(b)"),)
 
 
 def test_spans_have_no_space_at_line_ends() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from text_helpers import write_corpus
 
-from ocr2.characters import table
+from ocr2.characters import exported, table
 from ocr2.characters.table import drawing as tabledrawing
 from ocr2.characters.table import tabular
 from ocr2.characters.table.grid import Piece
@@ -398,3 +398,23 @@ def test_no_table_is_written_as_none() -> None:
         for wrong in ("", "words", r"\begin{tabular}{l} a & b \\ \end{tabular}"):
             with pytest.raises(BadInput):
                 write(wrong)
+
+
+@pytest.mark.parametrize("before", ["", "# Masses\n\nOf metals:\n\n"])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "\\begin{tabular}{|l|c|}\n\\hline Name & Mass \\\\\n\\hline Iron & \\( 55.8 \\) \\\\\n\\hline Cop",
+        "<table><tr><th>Name</th><th>Mass</th></tr><tr><td>Iron</td><td>55.8</td></tr><tr><td>Cop",
+    ],
+)
+def test_of_a_table_that_is_cut_short_the_whole_rows_are_written(before: str, cut: str) -> None:
+    assert exported(before + cut, "csv", "text") == b"Name,Mass\r\nIron,55.8\r\n"
+    page = exported(before + cut, "md").decode()
+    assert page.startswith(before) and "Iron" in page and "Cop" not in page
+
+
+def test_what_has_no_whole_row_or_is_whole_stays_as_it_is() -> None:
+    whole = "\\begin{tabular}{l}a \\\\ \\end{tabular} and <table>s"
+    for text in (whole, "\\begin{tabular}{l} a", "<table><tr><td>a", "plain \\\\ text"):
+        assert table.ended(text) == text

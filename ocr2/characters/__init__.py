@@ -106,11 +106,14 @@ def forms(kind: str) -> list[str]:
 
 
 def exported(transcript: str, form: str, kind: str = "") -> bytes:
-    """The transcript as a file of another form, one of `forms` of its kind; without one, of what it looks like.
+    """The transcript as a file of another form, one of `forms` of its kind; without one, of what it looks like. Of a
+    table that it stops in, as long answers do, the whole rows.
 
     Raises BadInput where what it is can't be written so, or isn't what it looks like; RenderFailed, RendererMissing.
     """
     kind = kind if kind in CHARACTERS else kind_of(transcript)
+    if kind in ("text", "table", "document") and (whole := table.ended(transcript)) != transcript:
+        transcript, kind = whole, kind_of(whole)
     marked: tuple[Character, ...] = (molecule, music, geometry)
     for other in marked:  # perhaps it is without its marks, as bare SMILES
         if kind == "text" and form in other.EXPORTS:

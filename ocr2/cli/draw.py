@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ NOTATIONS = {suffix: form for form, suffix in EXPORTED.items() if form != "svg"}
 """What else it is written as, by the name of the file."""
 LONGEST = 1 << 20
 """Bytes of a source."""
+_DOCUMENT = re.compile(r"\\documentclass\b.*?\\begin\{document\}(.*)\\end\{document\}", re.DOTALL)
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -87,7 +89,7 @@ def draw(
     form = NOTATIONS.get(suffix, suffix[1:])
     looks = {"--seed": seed is not None, "--aged": strength, "--scale": scale, "--backend": backend}
     _check(out, form, [option for option, given in looks.items() if given])
-    text = _text(source)
+    text = _body(_text(source))
     kind = kind or KINDS.get(Path(source).suffix.lower()) or kind_of(text)
     if form not in PICTURES:
         content = exported(text, form, kind)
@@ -130,6 +132,12 @@ def _text(source: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadInput(f"{name} is no text in UTF-8: expected the source of what is to be drawn") from error
+
+
+def _body(text: str) -> str:
+    """What a LaTeX document shows, without its preamble; any other text as it is."""
+    found = _DOCUMENT.search(text)
+    return found[1] if found else text
 
 
 def _drawn(drawing: Drawing, form: str, strength: float, scale: float | None, seed: int | None, text: str) -> bytes:

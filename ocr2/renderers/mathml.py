@@ -54,6 +54,17 @@ def _mended(told: str, source: str) -> str:
     except (ParseError, UnicodeEncodeError) as error:  # \unicode may be half of a character
         raise RenderFailed(f"MathJax wrote no MathML of the formula: {error}: {source:.80}") from error
     _mend(root)
+    return _annotated(root, source)
+
+
+def unknown(source: str, display: bool) -> str:
+    """A formula that MathJax can't read: its LaTeX, marked as an error, as MathJax marks what it doesn't know."""
+    root = Element("math", {"display": "block"} if display else {})
+    SubElement(SubElement(root, "merror"), "mtext").text = source
+    return _annotated(root, source)
+
+
+def _annotated(root: Element, source: str) -> str:
     whole = Element("math", {"xmlns": NAMESPACE, **root.attrib})
     semantics = SubElement(whole, "semantics")
     above = semantics if len(root) == 1 else SubElement(semantics, "mrow")

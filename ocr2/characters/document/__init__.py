@@ -325,11 +325,11 @@ def _mathml(text: str) -> bytes:
     """The formulas of the page, those in lines too, in their order."""
     found = []
     for block in _read(text):
-        found += [f"\\[ {block.latex} \\]"] if isinstance(block, Display) else []
-        found += [f"\\( {span.latex} \\)" for span in _words(block) if isinstance(span, Math)]
+        found += [(block.latex, True)] if isinstance(block, Display) else []
+        found += [(span.latex, False) for span in _words(block) if isinstance(span, Math)]
     if not found:
         raise BadInput("a page without formulas: expected one for MathML")
-    return formula.EXPORTS["mathml"]("\n".join(found))
+    return formula.listed(found)
 
 
 def _smiles(text: str) -> bytes:

@@ -65,7 +65,10 @@ _RULED = re.compile(r"[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?:\n|\Z)")
 _HTML = re.compile(r"[ \t]*<table\b.*?(?:</table>|\Z)[ \t]*", re.DOTALL | re.IGNORECASE)
 _DISPLAY = re.compile(rf"(?<!\\)(?:\\\\)*\\\[|(?<!\\)\$\$|\\begin\{{(?:{'|'.join(DISPLAYED)})\*?\}}")
 _BLANK = re.compile(r"[ \t]*(?:\n|\Z)")
-_FIGURE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)(?:\{[^}\n]*\})?|\\includegraphics\*?(?:\[[^\]\n]*\])?\{[^}\n]*\}")
+_FIGURE = re.compile(
+    r"!\[(?:[^]!\n]|!(?!\[))*+\]\((?:[^)!\n]|!(?!\[))*+\)(?:\{[^}!\n]*\})?"
+    r"|\\includegraphics\*?(?:\[(?:[^]\\\n]|\\(?!includeg))*+\])?\{(?:[^}\\\n]|\\(?!includeg))*+\}"
+)
 _AROUND = {"table", "figure", "center"}
 _NAMED = {"tabular", "tabularx", "abstract", "verbatim", "lstlisting", "itemize", "enumerate", *_AROUND}
 
@@ -82,13 +85,15 @@ def parsed(text: str) -> list[Block]:
 def _noted(text: str) -> str:
     r"""The text with LaTeX's \footnote as Markdown's: a mark, and the words at its end."""
     notes: list[str] = []
-    while (start := text.find("\\footnote{")) >= 0:
+    body, place = "", 0
+    while (start := text.find("\\footnote{", place)) >= 0:
         inner, end = braced(text, start + 9)
         if not end:
             break
         notes.append(f"[^{len(notes) + 1}]: {' '.join(inner.split())}")
-        text = f"{text[:start]}[^{len(notes)}]{text[end:]}"
-    return "\n\n".join([text, *notes])
+        body += f"{text[place:start]}[^{len(notes)}]"
+        place = end
+    return "\n\n".join([body + text[place:], *notes])
 
 
 class _Blocks:
@@ -277,8 +282,7 @@ def _display(text: str, place: int, stop: int) -> tuple[int, str, int]:
 def _items(text: str, numbered: bool, level: int) -> list[Item]:
     r"""The items of LaTeX's lists, which are numbered here."""
     items: list[Item] = []
-    for option, inner in pieces(text):
-        number = sum(item.level == level for item in items) + 1
+    for number, (option, inner) in enumerate(pieces(text), 1):
         nested = re.search(r"\\begin\{(itemize|enumerate)\}", inner) if level < DEEPEST else None
         own = inner[: nested.start()] if nested else inner
         marker = spans(option) and inline.letters(spans(option)) if option else f"{number}." if numbered else "-"
@@ -293,7 +297,9 @@ def pieces(text: str, lists: Sequence[str] = ("itemize", "enumerate")) -> list[t
     r"""Of each \item of a list, but not of the lists within, what it has in brackets, and what stands behind it."""
     found, depth = [], 0
     starts: list[tuple[str, int, int]] = []
-    for each in re.finditer(rf"\\(begin|end)\{{(?:{'|'.join(lists)})\}}|\\item\b[ \t]*(?:\[([^\]]*)\])?", text):
+    for each in re.finditer(
+        rf"\\(begin|end)\{{(?:{'|'.join(lists)})\}}|\\item\b[ \t]*(?:\[((?:[^]\\]|\\(?!item\b))*+)\])?", text
+    ):
         depth += {"begin": 1, "end": -1}.get(each[1], 0)
         if not each[1] and not depth:
             starts.append((each[2] or "", each.start(), each.end()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ocr2.errors import BadInput
@@ -61,20 +62,20 @@ DEEPEST = 8
 LONGEST = 6000
 """Characters that stand in braces."""
 _FORMULA = (
-    r"(?<!\\)\\\((?P<round>.*?)(?<!\\)\\\)"
-    r"|(?<!\\)\\\[(?P<square>.*?)(?<!\\)\\\]"
+    r"(?<!\\)\\\((?P<round>(?:[^\\]|\\[^()])*+)\\\)"
+    r"|(?<!\\)\\\[(?P<square>(?:[^\\]|\\[^][])*+)\\\]"
     r"|(?<!\\)\$\$(?P<double>(?:\\.|[^$\\])+?)\$\$"
     r"|(?<![\\$])\$(?![\s$])(?P<dollar>(?:\\.|[^$\\])+?)(?<!\s)\$(?![\d$])"
 )
 _INLINE = re.compile(
     _FORMULA + r"|(?<!\\)(?P<ticks>`{1,9})(?P<code>.+?)(?P=ticks)(?!`)"
-    r"|<smiles>(?P<smiles>.*?)</smiles>"
+    r"|<smiles>(?P<smiles>[^<]*)</smiles>"
     r"|\[\^(?P<mark>[^\]\s]{1,12})\]"
     r"|(?P<break>\n|\\\\(?:\[[^\]]*\])?[ \t]*\n?|<br\s*/?>[ \t]*\n?)"
     r"|\\(?P<command>textbf|textit|emph|textsl|texttt|textrm|textsf|textsc|textup|text|underline|mbox|url)(?=\{)"
-    r"|\[(?P<link>[^\]\n]+)\]\([^)\s]+\)"
-    r"|\*\*\*(?=[^\s*])(?P<both>.+?)(?<=[^\s\\])\*\*\*(?!\*)"
-    r"|\*\*(?=[^\s*])(?P<bold>.+?)(?<=[^\s\\])\*\*(?!\*)"
+    r"|\[(?P<link>[^][\n]+)\]\((?:[^)\s\]]|\](?!\())++\)"
+    r"|\*\*\*(?=[^\s*])(?P<both>(?:(?!\s\*{3}[^\s*]).)+?)(?<=[^\s\\])\*\*\*(?!\*)"
+    r"|\*\*(?=[^\s*])(?P<bold>(?:(?!\s\*\*[^\s*]).)+?)(?<=[^\s\\])\*\*(?!\*)"
     r"|(?<!\*)\*(?=[^\s*])(?P<italic>(?:\\.|[^*\\])*?(?<=[^\s]))\*(?!\*)"
     r"|\\(?P<sign>[!\"#$%&'*+,\-./:;<=>?@^_`{|}~])",
     re.DOTALL,
@@ -87,6 +88,7 @@ _STRESSES: dict[str, dict[str, Any]] = {
     "bold": {"bold": True},
     "italic": {"italic": True},
 }
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _LOOSE = re.compile(r"(?<!\\)\\[()\[\]]")
 
 
@@ -171,12 +173,21 @@ def merged(some: Iterable[Span]) -> Iterator[Span]:
 
 def braced(text: str, start: int) -> tuple[str, int]:
     """What stands in the braces that open there, and where it goes on behind them; 0 where they don't close soon."""
-    depth = 0
-    for found in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, start, start + LONGEST):
-        depth += {"{": 1, "}": -1}.get(found[0], 0)
-        if depth == 0:
-            return (text[start + 1 : found.start()], found.end()) if found[0] == "}" else ("", 0)
-    return "", 0
+    end = _closings(text).get(start, 0)
+    return (text[start + 1 : end], end + 1) if 0 < end - start < LONGEST else ("", 0)
+
+
+@lru_cache(maxsize=2 * DEEPEST)
+def _closings(text: str) -> dict[int, int]:
+    """Where the braces close, by where they open."""
+    opened: list[int] = []
+    closings = {}
+    for found in _BRACE.finditer(text):
+        if found[0] == "{":
+            opened.append(found.start())
+        elif found[0] == "}" and opened:
+            closings[opened.pop()] = found.start()
+    return closings
 
 
 def written(some: Spans) -> str:

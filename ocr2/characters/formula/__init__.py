@@ -16,7 +16,7 @@ from ocr2.metrics import edit_distance
 from ocr2.metrics.formatted import DISPLAYED
 from ocr2.renderers import latex, mathpix, mathra
 from ocr2.renderers.drawing import Drawing, readable
-from ocr2.renderers.mathml import mathml
+from ocr2.renderers.mathml import mathml, unknown
 from ocr2.renderers.tools import chosen, need
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ _PREAMBLE = r"\usepackage{amsmath,amssymb,amsfonts,cancel}"
 _ENVIRONMENT = re.compile(rf"\\begin\{{({'|'.join(DISPLAYED)}|math)\*?\}}.*\\end\{{\1\*?\}}", re.S)
 
 _FORMULA = re.compile(
-    rf"\\\[.*?\\\]|\\\(.*?\\\)|\$\$.*?\$\$|(?<!\\)\$[^$]*\$|\\begin\{{({'|'.join(DISPLAYED)}|math)(\*?)\}}.*?\\end\{{\1\2\}}",
+    r"\\\[(?:[^\\]|\\[^][])*+\\\]|\\\((?:[^\\]|\\[^()])*+\\\)|\$\$.*?\$\$|(?<!\\)\$[^$]*\$"
+    rf"|\\begin\{{(?P<name>(?:{'|'.join(DISPLAYED)}|math)\*?)\}}"
+    r"(?:[^\\]|\\(?!(?:begin|end)\{(?P=name)\}).)*+\\end\{(?P=name)\}",
     re.S,
 )
 _INLINE = re.compile(r"\\\(|\$(?!\$)")
@@ -171,32 +173,49 @@ def _latex(transcript: str) -> bytes:
 
 
 def _told(formulas: list[tuple[str, bool]]) -> list[str]:
-    """MathML of each. Raises RenderFailed, RendererMissing."""
+    """MathML of each; among others, one that isn't known is its LaTeX in an `<merror>`.
+
+    Raises RenderFailed where none is known, RendererMissing.
+    """
+    failures: list[RenderFailed] = []
 
     def one(formula: str, display: bool) -> str:
-        return _known(formula, lambda known: mathml([(known, display)])[0])
+        try:
+            return _known(formula, lambda known: mathml([(known, display)])[0])
+        except RenderFailed as error:
+            failures.append(error)
+            return unknown(formula, display)
 
     try:
         return mathml(formulas)
     except RenderFailed:  # of one of them
-        return [one(*each) for each in formulas]
+        told = [one(*each) for each in formulas]
+    if len(failures) == len(formulas):
+        raise failures[0]
+    return told
 
 
-def _mathml(transcript: str) -> bytes:
-    """The formula as one `<math>`, to be pasted into a page or a document; of several formulas one after the other as
-    many, in a `<div>` of XHTML. Raises BadInput for none, RenderFailed, RendererMissing.
+def listed(formulas: list[tuple[str, bool]]) -> bytes:
+    """A `<math>`, to be pasted into a page or a document; of several formulas as many, in a `<div>` of XHTML. Each is
+    LaTeX without delimiters, and whether it stands by itself or in a line.
+
+    Raises BadInput for an empty one and for what can't be seen, RenderFailed where none is known, RendererMissing.
     """
-    source = readable(transcript.strip())
-    several = [found[0] for found in _FORMULA.finditer(source)]
-    if len(several) < 2 or _FORMULA.sub("", source).strip(" \t\n\r,;."):
-        several = [source]
-    formulas = [(body(one), not _INLINE.match(one)) for one in several]
-    if not all(formula for formula, _ in formulas):
+    if not all(readable(formula) for formula, _ in formulas):
         raise BadInput("an empty formula: expected LaTeX")
     told = _told(formulas)
     if len(told) > 1:
         told = ['<div xmlns="http://www.w3.org/1999/xhtml">', *told, "</div>"]
     return "".join(f"{line}\n" for line in told).encode()
+
+
+def _mathml(transcript: str) -> bytes:
+    """The formula, or several one after the other, as `listed` writes them. Raises what that raises."""
+    source = transcript.strip()
+    several = [found[0] for found in _FORMULA.finditer(source)]
+    if len(several) < 2 or _FORMULA.sub("", source).strip(" \t\n\r,;."):
+        several = [source]
+    return listed([(body(one), not _INLINE.match(one)) for one in several])
 
 
 EXPORTS: Mapping[str, Callable[[str], bytes]] = {"latex": _latex, "mathml": _mathml}

@@ -60,8 +60,6 @@ OVER = ACCENTS | _names(
     "cancel bcancel xcancel pmod"
 )
 """Commands that have one argument."""
-EXTENSIBLE = _names("xrightarrow xleftarrow")
-"""Commands that have one argument, and may have another in brackets before it; so has a root."""
 SIGNS = (
     GREEK | CAPITAL_GREEK | ORDINARY | OPERATIONS | RELATIONS | ARROWS | SUMS | INTEGRALS | LIMITS | FUNCTIONS
 ) | DELIMITERS

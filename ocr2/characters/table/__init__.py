@@ -43,6 +43,7 @@ __all__ = [
     "compose",
     "converted",
     "draw",
+    "ended",
     "looks_like",
     "markup",
     "parsed",
@@ -65,6 +66,10 @@ _WRITERS = {"latex": tabular.latex, "html": webtable.html, "markdown": webtable.
 _ALONE = re.compile(r"\\begin\{(tabular[*xy]?)\}.*\\end\{\1\}|<table\b.*</table>", re.DOTALL)
 _SECTION = re.compile(r"</?t(?:head|body|foot)\b[^<>]*>", re.IGNORECASE)
 """What `webtable.html` doesn't write."""
+_CUT = re.compile(
+    r"\\begin\{(?P<name>tabular[*xy]?)\}(?:(?!\\(?:begin|end)\{tabular).)*+\Z|<table\b(?:(?!</?table\b).)*+\Z",
+    re.DOTALL,
+)
 _ENDS = re.compile(r"(\\begin|\\end|</?)(?:\{tabular[*xy]?\}|table\b)")
 
 
@@ -140,6 +145,15 @@ def looks_like(text: str) -> bool:
         return len(ends) == 1
     lines = text.splitlines()
     return len(lines) > 1 and webtable.is_separator(lines[1]) and all(line.lstrip().startswith("|") for line in lines)
+
+
+def ended(text: str) -> str:
+    """The text; where it stops within a table, with the whole rows of that alone, and its end."""
+    cut = _CUT.search(text)
+    name = cut and cut["name"]
+    rows, end = (r"\\", f"\n\\end{{{name}}}") if name else ("</tr>", "\n</table>")
+    last = cut[0].rfind(rows) if cut else -1
+    return f"{text[: cut.start() + last]}{rows}{end}" if cut and last >= 0 else text
 
 
 def parsed(text: str) -> Grid:
