@@ -4,7 +4,7 @@
 
 FOLDER holds dev.jsonl: a JSON object a line with `id`, `image` (a path in FOLDER), `text` (the truth), `kind` and,
 where it is Chinese, `lang` "zh". RapidOCR comes with `pip install 'ocr2[bench]'`; Tesseract is apt's tesseract-ocr and
-tesseract-ocr-chi-sim. Readers that aren't installed are left out.
+tesseract-ocr-chi-sim. Readers that aren't installed are left out; an image that one can't read counts as an empty text.
 Every reader runs in a process of its own, the readers in turn on each image, all with the same number of threads.
 
 Distance is the mean of each image's edit distance over the longer text, after white space is made one space and none
@@ -90,7 +90,11 @@ def serve(name: str, threads: int) -> None:
     for line in sys.stdin:
         item = json.loads(line)
         before, began = usage()[0], time.perf_counter()
-        text = read(item["path"], item["lang"])
+        try:
+            text = read(item["path"], item["lang"])
+        except Exception as error:  # noqa: BLE001 whatever it is, it is this image's
+            print(f"{name} can't read {item['path']}: {error}", file=sys.stderr)
+            text = ""
         after, memory = usage()
         answer = {"text": text, "cpu": after - before, "wall": time.perf_counter() - began, "memory": memory}
         out.write(json.dumps(answer) + "\n")

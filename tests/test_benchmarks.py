@@ -203,3 +203,11 @@ def test_ppocr_ablation(tmp_path: Path) -> None:
     assert run("ppocr_ablation.py", corpus, *sizes, "--steps", 1, 1, "--tables", "rec") in told  # nothing is done again
     with pytest.raises(AssertionError, match="another file"):
         run("ppocr_ablation.py", corpus, *sizes, "--steps", 2, 1)
+
+
+def test_what_a_reader_cannot_read_counts_as_an_empty_text(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no image")
+    entry = {"id": "a", "image": "a.png", "text": "Iron", "kind": "line"}
+    (tmp_path / "dev.jsonl").write_text(json.dumps(entry) + "\n")
+    told = run("readers.py", tmp_path, "--readers", "ocr2", "--threads", 1)
+    assert "| line | ocr2 | 1 | 1.0000 | 0.0000 |" in told

@@ -153,12 +153,49 @@ def test_a_killed_run_goes_on(ocr2: Command, data: Path, tmp_path: Path) -> None
     assert row(whole, "line")[0] == str(len(samples))
 
 
+def test_a_stopped_run_is_told_to_go_on_only_where_it_can(
+    ocr2: Command, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ocr2.cli.eval.benchmark", interrupted)
+    asked = ("eval", "jsonl", "--data", data, "--json", tmp_path / "out.json")
+    assert ocr2(*asked).err == ["ocr2: stopped; the same command with --resume goes on"]
+    assert ocr2(*asked, "--predictions", data).err == ["ocr2: stopped"]
+
+
 def test_what_was_begun_otherwise_does_not_go_on(ocr2: Command, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     Answers(out, {"benchmark": "fox"}, resume=False).close()
     ran = ocr2("eval", "jsonl", "--data", data, "--json", out, "--resume")
     assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
     assert "was begun by {'benchmark': 'fox'}" in ran.err[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (["synthetic"], "of benchmark 'jsonl', not 'synthetic'"),
+        (["jsonl", "--data", "other"], "of data 'data', not 'other'"),
+        (["jsonl", "--published"], "of mode 'corrected', not 'published'"),
+        (["jsonl", "--limit", 1], "of options {'tasks': ['line']}, not {'limit': 1, 'tasks': ['line']}"),
+        (["jsonl", "--tasks", "word"], "of options {'tasks': ['line']}, not {'tasks': ['word']}"),
+        (["jsonl", "--model", "tesseract"], "of model 'ppocr', not 'tesseract'"),
+        (["jsonl", "--report", "out.html"], "out.json is whole, without out.html: give --predictions out.json"),
+    ],
+)
+def test_what_is_whole_is_not_shown_for_another_run(
+    ocr2: Command, data: Path, changed: list[object], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data.parent)
+    name, *options = changed
+    asked = ("--tasks", "line", "--json", "out.json", "--data", data)
+    assert ocr2("eval", "jsonl", *asked, "--threads", 1).status == 0
+    assert ocr2("eval", "jsonl", *asked, "--resume", "--model", "ppocr").status == 0
+    ran = ocr2("eval", name, *asked, "--resume", *options)
+    assert (ran.status, ran.out, len(ran.err)) == (2, b"", 1)
+    assert said in ran.err[0]
 
 
 def test_a_broken_outcome_is_told(ocr2: Command, data: Path, tmp_path: Path) -> None:
@@ -241,6 +278,9 @@ def test_got_is_asked_the_items_own_prompts(data: Path, tmp_path: Path) -> None:
     asked = dict.fromkeys(["out", "model", "threads", "precision", "device", "data"])
     model = _Model("jsonl", None, False, asked | {"model": f"{tmp_path}/GOT/", "precision": "fp32"})
     assert (model.name, model.plain) == ("GOT", False)
+    (tmp_path / "GOT").rename(tmp_path / "model")
+    named = _Model("jsonl", None, False, asked | {"model": f"{tmp_path}/model", "precision": "fp32"})
+    assert named.name == f"{tmp_path.name}/model"
     seen = []
 
     class Engine:

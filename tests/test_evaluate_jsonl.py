@@ -147,6 +147,26 @@ def test_answers_stand_in_a_transcript_by_themselves(items: dict[str, Item], tex
     assert score(items["qa"], text) == {"answered": pytest.approx(answered / 3)}
 
 
+@pytest.mark.parametrize(
+    ("answer", "text", "stands"),
+    [
+        ("2013", "2013年共45人", True),
+        ("45", "2013年共45人", True),
+        ("13", "2013年共45人", False),
+        ("中国", "美国\n中国\n45", True),
+        ("中国", "我是中国人", True),
+        ("是 A 级", "是A级", True),
+        ("A", "A\n级", True),
+        ("A", "AB级", False),
+        ("U.S.", "U.S.A.", False),
+    ],
+)
+def test_answers_stand_beside_chinese(tmp_path: Path, answer: str, text: str, stands: bool) -> None:
+    record = {"id": "qa", "text": f"Which?\t{answer}", "kind": "chart-qa"}
+    (item,) = JSONL.items(write(tmp_path, [record]))
+    assert score(item, text) == {"answered": float(stands)}
+
+
 def test_tables_have_a_row_for_each_kind(items: dict[str, Item]) -> None:
     scored = [Scored(item, Answer(item.truth), score(item, item.truth)) for item in items.values()]
     tables = {table.title: table for table in JSONL.tables(scored, "me", "corrected")}

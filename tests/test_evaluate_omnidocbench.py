@@ -272,6 +272,7 @@ def test_items_and_tables_of_both_versions(tmp_path):
     assert mine["Overall ↑"] == pytest.approx(((1 - 0.5) * 100 + 100 + 100) / 3)
     assert mine["Formula CDM ↑"] is None and mine["Formula likeness ↑"] == 100
     assert any("likeness for CDM" in note for note in new.notes) and "Over 3 pages." in new.notes
+    assert any("in the rows of v1.6, of formulas and tables, too" in note for note in new.notes)
     crashed = [*found[:2], Scored(items[2], Answer("abcd"), {}, "not scored")]
     row = OMNIDOCBENCH.tables(crashed, "ours", "corrected")[1].rows[-1]
     assert row[3] == mine["Text edit ↓"] and row[6] == pytest.approx(200 / 3)

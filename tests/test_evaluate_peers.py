@@ -215,6 +215,7 @@ def test_an_earlier_run_is_scored_again(tmp_path: Path) -> None:
         ('{"samples": [{"text": "a"}]}', 'sample 1: expected strings as "id" and "error"'),
         ('{"samples": [{"id": "a", "text": "a", "error": 1}]}', 'sample 1: expected strings as "id" and "error"'),
         ('{"samples": [{"id": "a", "text": "a"}, {"id": "a", "text": "b"}]}', "sample 2: 'a' is there twice"),
+        ('{"samples": [], "read": ["date"]}', 'expected an object as "read"'),
     ],
 )
 def test_what_is_no_earlier_run(tmp_path: Path, text: str, said: str) -> None:

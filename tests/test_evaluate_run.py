@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -273,6 +274,9 @@ def test_an_answer_survives_its_record() -> None:
         {"text": 1},
         {"text": "a", "seconds": "1"},
         {"text": "a", "cpu": None},
+        {"text": "a", "seconds": math.nan},
+        {"text": "a", "seconds": -1},
+        {"text": "a", "cpu": 10**400},
         {"text": "a", "stop": "red"},
         {"text": "a", "lines": {"text": 1}},
         {"text": "a", "lines": [1]},

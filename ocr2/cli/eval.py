@@ -81,11 +81,12 @@ def eval(name: str, out: Path | None, report: Path | None, resume: bool, **asked
         _check_place(path)
     try:
         if resume and out and out.is_file() and not Answers.path_for(out).exists():
-            lost = _show_again(out)
+            lost = _show_again(name, out, report, asked)
         else:
             lost = _evaluate(name, out, report, resume, asked)
     except KeyboardInterrupt:
-        click.echo("ocr2: stopped" + "; the same command with --resume goes on" * (out is not None), err=True)
+        goes_on = "; the same command with --resume goes on" if out and not asked["predictions"] else ""
+        click.echo(f"ocr2: stopped{goes_on}", err=True)
         sys.exit(130)
     sys.exit(0 if not any(lost) else 2 if all(lost) else 1)
 
@@ -96,41 +97,78 @@ def _check_place(path: Path) -> None:
         raise BadOutput(f"{path} can't be written: expected a folder that exists and is writable")
 
 
-def _show_again(out: Path) -> list[bool]:
-    """The tables of a run that is whole, on standard output; whether each of its samples was lost."""
-    click.echo(f"ocr2: {out} is whole already: left as it is; leave --resume out to read anew", err=True)
+def _show_again(name: str, out: Path, report: Path | None, asked: dict[str, Any]) -> list[bool]:
+    """The tables of a run that is whole, on standard output; whether each of its samples was lost.
+
+    Raises BadInput where it is of another benchmark, model or options, BadOutput for a report that it hasn't written.
+    """
     try:
         record = parsed(text_of(out), str(out))
         tables, samples = (record.get(key) if isinstance(record, dict) else None for key in ("tables", "samples"))
         if not isinstance(tables, list) or not isinstance(samples, list):
             raise BadInput(f"{out} is no outcome of a run")
         found = [table_of(table, str(out)) for table in tables]
+        wanted = {"benchmark": name, "data": _data(asked), "mode": _mode(asked), "options": _options(asked)}
+        wanted |= {"model": _called(asked["model"])} if asked["model"] else {}
+        for key, value in wanted.items():
+            theirs, ours = _compared(record.get(key, value)), _compared(value)
+            if theirs != ours:
+                raise BadInput(f"{out} is whole, of {key} {theirs!r:.200}, not {ours!r:.200}")
     except BadInput as error:
         raise BadInput(f"{error}; or leave --resume out to write it anew") from error
+    if report and not report.is_file():
+        raise BadOutput(f"{out} is whole, without {report}: give --predictions {out} for --model, --json and --resume")
+    click.echo(f"ocr2: {out} is whole already: left as it is; leave --resume out to read anew", err=True)
     _show(found)
     return [isinstance(sample, dict) and bool(sample.get("error")) for sample in samples]
+
+
+def _compared(value: object) -> object:
+    """The value; of options those that make a difference to answers."""
+    return {key: each for key, each in value.items() if key != "threads"} if isinstance(value, dict) else value
+
+
+def _data(asked: dict[str, Any]) -> str:
+    """What an outcome tells of where the benchmark was: its folder's name."""
+    return Path(asked["data"]).resolve().name if asked["data"] else ""
+
+
+def _mode(asked: dict[str, Any]) -> Mode:
+    return "published" if asked["published"] else "corrected"
+
+
+def _options(asked: dict[str, Any]) -> dict[str, Any]:
+    """What an outcome tells of what was asked for."""
+    options = {key: asked[key] for key in ("threads", "precision", "device", "limit") if asked[key]}
+    tasks = [task.strip() for task in (asked["tasks"] or "").split(",") if task.strip()]
+    return options | ({"tasks": tasks} if tasks else {})
+
+
+def _called(model: str) -> str:
+    """What tables call a reader: a folder by its name alone."""
+    if not os.path.isdir(model):
+        return model
+    folder = Path(model).resolve()
+    return f"{folder.parent.name}/{folder.name}" if folder.name in ("model", "onnx") else folder.name
 
 
 def _evaluate(name: str, out: Path | None, report: Path | None, resume: bool, asked: dict[str, Any]) -> list[bool]:
     """The whole of a run, its tables on standard output; whether each sample was lost."""
     began, marks = time.perf_counter(), benchmark(name)
-    mode: Mode = "published" if asked["published"] else "corrected"
+    mode, options = _mode(asked), _options(asked)
     if asked["data"] is None and marks.source:
         raise BadInput(f"{name} is read from a folder: give it with --data DIR; it is from {marks.source}")
-    tasks = [task.strip() for task in (asked["tasks"] or "").split(",") if task.strip()]
     # what has no source is made on demand, and takes a folder only to make it of
     found = marks.items(asked["data"]) if asked["data"] else marks.items()  # type: ignore[call-arg]
-    items = chosen(found, tasks, asked["limit"])
+    items = chosen(found, options.get("tasks", ()), asked["limit"])
     check(marks, items, mode)
     if report:
         reports.write(StringIO(), marks, [], [], "")  # what it needs is missed now, not after hours of reading
     source = _Given(name, asked) if asked["predictions"] else _Model(name, out, resume, asked)
     items = source.items(items)
     done = _followed(marks, items, source.answers(items), mode)
-    options = {key: asked[key] for key in ("threads", "precision", "device", "limit") if asked[key]}
-    options |= {"tasks": tasks} if tasks else {}
     seconds = time.perf_counter() - began
-    run = Run(name, mode=mode, scored=done, options=options, seconds=seconds, **source.about())
+    run = Run(name, mode=mode, scored=done, options=options, seconds=seconds, data=_data(asked), **source.about())
     tables = run.tables(marks)
     if out:
         record = jsons.dumps(run.to_json(marks, tables), ensure_ascii=False, indent=1, allow_nan=False)
@@ -172,7 +210,7 @@ class _Model:
             raise BadPrompt(f"--precision and --device are for GOT models: leave them out for {name}")
         self.peer = PEERS[name](asked["threads"]) if name in PEERS else None
         self.reader = Reader(self.peer) if self.peer else load(name, asked["threads"], **options)
-        self.name = Path(name).resolve().name if os.path.isdir(name) else name
+        self.name = _called(name)
         self.plain = not isinstance(self.reader, GOTReader)
         self.out, self.resume = out, resume
         data = str(Path(asked["data"]).resolve()) if asked["data"] else ""

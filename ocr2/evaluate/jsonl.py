@@ -21,7 +21,7 @@ from ocr2.errors import BadInput
 from ocr2.evaluate.benchmark import Item, Table
 from ocr2.evaluate.folders import Entry, entry, lines_of, opened, picture
 from ocr2.evaluate.published import means
-from ocr2.metrics import edit_distance, plain, scrm, word_f1
+from ocr2.metrics import CJK, edit_distance, plain, scrm, word_f1
 from ocr2.types import Prompt
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ NOTES: dict[str, str] = {
     "transcript; one that has to be worked out never does, so this is no accuracy.",
     "geometry": _LIKENESS,
 }
-_NUMBER = re.compile(r"(?<![\w.])(?<!\d[-−])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?!\w|[.,-]\d)")
+_LETTER = rf"[^\W{CJK}]"
+"""What a word has more of: letters and digits, but for those that are words by themselves."""
+_NUMBER = re.compile(rf"(?<!{_LETTER})(?<!\.)(?<!\d[-−])[-−]?\d+(?:,\d{{3}})*(?:\.\d+)?(?!{_LETTER}|[.,-]\d)")
 
 
 class Values(NamedTuple):
@@ -249,14 +251,17 @@ def _series(text: str, where: str) -> dict[str, Any]:
 
 
 def _stands(answer: str, text: str) -> bool:
-    """Whether an answer stands in a text by itself: numbers by their value, words in any case."""
+    """Whether an answer stands in a text by itself, or beside Chinese: numbers by their value, words in any case."""
 
     def values(some: str) -> list[float]:
         return [float(number.replace(",", "").replace("−", "-")) for number in _NUMBER.findall(some)]
 
     if _NUMBER.fullmatch(answer):
         return values(answer)[0] in values(text)
-    return bool(re.search(rf"(?<!\w){re.escape(plain(answer))}(?!\w)", plain(text), re.IGNORECASE))
+    words = plain(answer)
+    before = "" if re.match(f"[{CJK}]", words) else f"(?<!{_LETTER})"
+    after = "" if re.search(f"[{CJK}]$", words) else f"(?!{_LETTER})"
+    return bool(re.search(f"{before}{re.escape(words)}{after}", plain(text), re.IGNORECASE))
 
 
 JSONL = Jsonl()

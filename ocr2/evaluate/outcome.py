@@ -49,6 +49,8 @@ class Run:
     """What the reader has to say about its answers."""
     seconds: float = 0.0
     """The whole of it, on the wall clock."""
+    data: str = ""
+    """The name of the folder that the benchmark was in."""
     versions: dict[str, str] = field(default_factory=dict)
     """Those of programs."""
     read: dict[str, Any] = field(default_factory=dict)
@@ -106,6 +108,7 @@ class Run:
         return {
             "benchmark": self.benchmark,
             "title": benchmark.title,
+            "data": self.data,
             "model": self.model,
             "mode": self.mode,
             "options": self.options,

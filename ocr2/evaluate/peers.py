@@ -189,6 +189,8 @@ class Predictions:
             raise BadInput(f"{path} has answers to {record.get('benchmark')!r:.80}, not to {benchmark}")
         self.model, self.plain = str(record.get("model", path.stem)), record.get("plain") is True
         first = record.get("read") or record
+        if not isinstance(first, dict):
+            raise BadInput(f'{path}: expected an object as "read", found {first!r:.80}')
         self.read = {key: first[key] for key in ("date", "machine", "versions") if key in first}
         for n, sample in enumerate(record["samples"]):
             answer = from_record(sample, f"{path}, sample {n + 1}")

@@ -35,6 +35,8 @@ the measure did."""
 MOST_CHARACTERS, MOST_LINES = 100_000, 5_000
 """Of an answer, if four times those of its truth aren't more: what is longer is no reading of it, and is wholly wrong.
 Some measures take time with the square of it."""
+MOST_SECONDS = 1e9
+"""That an answer may have taken; NaN and infinity are no time either, and no JSON could hold them."""
 
 
 def plainly(prompt: Prompt) -> Prompt:
@@ -197,8 +199,8 @@ def from_record(record: object, name: str) -> Answer:
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise BadInput(f'{name}: expected an object with "text", a string; found {record!r:.80}')
     seconds, cpu, stop = (record.get(key, default) for key, default in (("seconds", 0), ("cpu", 0), ("stop", "eos")))
-    if not all(isinstance(number, int | float) for number in (seconds, cpu)):
-        raise BadInput(f'{name}: expected numbers as "seconds" and "cpu", found {seconds!r:.80} and {cpu!r:.80}')
+    if not all(isinstance(number, int | float) and 0 <= number < MOST_SECONDS for number in (seconds, cpu)):
+        raise BadInput(f'{name}: expected times as "seconds" and "cpu", found {seconds!r:.80} and {cpu!r:.80}')
     if stop not in ("eos", "length", "repeat"):
         raise BadInput(f'{name}: expected "eos", "length" or "repeat" as "stop", found {stop!r:.80}')
     lines = record.get("lines") or []

@@ -12,9 +12,10 @@ from ocr2.errors import MetricMissing
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-_CJK = "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
-_SPACE_IN_CJK = re.compile(f"(?<=[{_CJK}])\\s+|\\s+(?=[{_CJK}])")
-_WORD = re.compile(f"[{_CJK}]|[^\\s{_CJK}]+")
+CJK = "\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
+"""What a class of an expression has in it: characters that are words by themselves, and need no spaces."""
+_SPACE_IN_CJK = re.compile(f"(?<=[{CJK}])\\s+|\\s+(?=[{CJK}])")
+_WORD = re.compile(f"[{CJK}]|[^\\s{CJK}]+")
 
 
 def need(*packages: str) -> None:
