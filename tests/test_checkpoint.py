@@ -246,7 +246,7 @@ class TestTheirs:
             assert "language_model.model.norm.weight" in state
         record = reference.config.to_dict() | {"model_type": kind}
         loaded = checkpoint.load(write(tmp_path, record, state))
-        assert loaded.config == TINY
+        assert loaded.config == replace(TINY, asked="Chart to table" if kind == "pp_chart2table" else "")
         assert equal(loaded, released(tmp_path / "release", reference))
 
     def test_older_configs(self, tmp_path: Path, reference: Any) -> None:
@@ -268,7 +268,12 @@ class TestTheirs:
         sizes["vision_config"]["model_type"] = "pp_chart2table_vision"
         PPChart2TableConfig(**sizes, image_token_index=IMAGE).save_pretrained(tmp_path)
         save_file({n: v.clone() for n, v in reference.state_dict().items()}, tmp_path / "model.safetensors")
-        assert checkpoint.load(tmp_path).config == TINY
+        model = checkpoint.load(tmp_path)
+        assert model.config == replace(TINY, asked="Chart to table")
+        checkpoint.save(model, tmp_path / "ours", tiny_tokenizer())
+        assert checkpoint.load(tmp_path / "ours").config == model.config
+        with pytest.raises(BadOutput, match="knows 'Chart to table' alone: save it as ours"):
+            checkpoint.export(model, tmp_path / "theirs")
 
     def test_no_sizes_are_the_published_ones(self) -> None:
         from ocr2.got import layouts

@@ -52,6 +52,7 @@ def test_tokens_ahead() -> None:
         ({"theta": 10**400}, "decoder theta=10{79}: expected"),
         ({"eps": math.inf}, "decoder eps=inf: expected 1e-30 to 1"),
         ({"kind": "opt", "positions": 10**9}, "decoder positions=1000000000: expected 1 to 1,048,576"),
+        ({"width": 6, "heads": 2, "kv_heads": 1}, "decoder width/heads=3: its halves are turned, so make it even"),
     ],
 )
 def test_decoders_that_are_none(decoder: dict[str, Any], named: str) -> None:
@@ -70,6 +71,7 @@ def test_decoders_that_are_none(decoder: dict[str, Any], named: str) -> None:
         ({"encoder": {"out": []}}, r"encoder out=\(\): expected two numbers"),
         ({"encoder": {"global_layers": [1] * 10**6}}, r"encoder global_layers=\(1, .{76}: expected some of 0 to 11$"),
         ({"encoder": {"global_layers": "1" * 999}}, "EncoderConfig global_layers='1{79}: expected"),
+        ({"encoder": {"stem": "conv", "width": 4, "heads": 1}}, "encoder width=4: stem='conv' begins with an eighth"),
         ({"x" * 999: 1}, "GOTConfig has no field 'x{79}: expected"),
     ],
 )

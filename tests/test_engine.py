@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -211,6 +212,18 @@ def test_what_is_asked(prompt: Prompt, asked: str, ngram: int, views: int) -> No
     )
     ((_, words),) = one.runner.shown  # type: ignore[attr-defined]
     assert f"\n{asked}" in words
+
+
+def test_a_model_of_one_question_is_asked_that() -> None:
+    one = engine("the table")
+    one.config = replace(one.config, asked="Chart to table")
+    for prompt in (Prompt(), Prompt(format=True)):
+        assert [news.text for _, news in one.answers([([page()], prompt)]) if isinstance(news, Reading)] == [
+            "the table"
+        ]
+    assert all(words.endswith("\nChart to tableassistant\n") for _, words in one.runner.shown)  # type: ignore[attr-defined]
+    for prompt in (Prompt(color="red"), Prompt(tiles=2), Prompt(pages=2)):
+        assert "one question, 'Chart to table'" in complaint(partial(one.check, prompt), BadPrompt)
 
 
 def test_a_refused_question_is_told_beside_the_others() -> None:

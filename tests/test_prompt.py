@@ -6,6 +6,7 @@ import importlib.util
 import json
 import pickle
 import random
+import re
 import subprocess
 import sys
 import unicodedata
@@ -197,6 +198,20 @@ def test_broken_tokenizers_are_refused(ranks: Path, tmp_path: Path) -> None:
     made.write_text(json.dumps(record))
     lacking = "the tokenizer lacks <|endoftext|> <imgpad>: take the one that came with the model"
     assert complaint(tmp_path) == f"{made}: {lacking}"
+
+
+def test_tokenizers_that_lose_a_part_of_the_prompt_are_refused(tmp_path: Path) -> None:
+    tiny_tokenizer().save(tmp_path)
+    made = tmp_path / "tokenizer.json"
+    record = json.loads(made.read_text())
+    vocabulary = {name: token for name, token in record["model"]["vocab"].items() if name != "u"}
+    for change, said in (
+        ({"normalizer": {"type": "Lowercase"}}, r"tokenizer reads 'system.* as 'system.*ocr with format"),
+        ({"model": record["model"] | {"vocab": vocabulary}}, r"tokenizer reads 'system.* as 'system\\nser"),
+        ({"model": {"type": "WordLevel", "vocab": {"▁": 0}, "unk_token": "▁"}}, "can't be read as a tokenizer"),
+    ):
+        made.write_text(json.dumps(record | change))
+        assert re.search(said, complaint(tmp_path))
 
 
 @pytest.mark.parametrize(("expected", "prompt"), QUERIES.items(), ids=QUERIES)

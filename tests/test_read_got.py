@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -379,6 +382,7 @@ def test_what_is_taken_for_got(tmp_path: Path, config: object, weights: str, exp
         ("./x", False),
         ("/x", False),
         ("a/b/c", False),
+        ("GOT-OCR-2.0-hf/", False),
         ("~/x", False),
     ],
 )
@@ -926,6 +930,33 @@ def test_models_that_are_none(ocr2: Command, copy: Path, good: Path, damage: Cal
     ran = ocr2("read", good, "--model", copy)
     assert (ran.status, ran.out, len(complaints(ran))) == (2, b"", 1)
     assert complaints(ran)[0].startswith(f"ocr2: {copy}{said}")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory, and has a file with holes")
+def test_a_model_larger_than_memory(copy: Path, good: Path) -> None:
+    config = replace(CONFIG, decoder=replace(CONFIG.decoder, vocabulary=1 << 24, width=256))  # 16 GiB
+    checkpoint._write_json(copy / "config.json", {"format": "ocr2", "version": 1, **config.to_json()})
+    with torch.device("meta"):
+        shapes = {name: tuple(values.shape) for name, values in GOT(config).named_parameters()}
+    ends = [0, *accumulate(4 * prod(shape) for shape in shapes.values())]
+    places = zip(shapes.items(), pairwise(ends), strict=True)
+    header = {name: {"dtype": "F32", "shape": shape, "data_offsets": place} for (name, shape), place in places}
+    content = json.dumps(header).encode()
+    with open(copy / "model.safetensors", "wb") as file:
+        file.write(len(content).to_bytes(8, "little") + content)
+        file.truncate(8 + len(content) + ends[-1])
+    script = (
+        "import resource, sys, torch, ocr2.got.checkpoint\n"
+        "from ocr2.cli import main\n"
+        "there = resource.getpagesize() * int(open('/proc/self/statm').read().split()[0])\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (there + (4 << 30),) * 2)\n"
+        "main(['read', *sys.argv[1:]])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, good, "--model", copy], capture_output=True, text=True, timeout=60
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert re.fullmatch(rf"ocr2: {copy} can't be loaded on cpu \(.*memory.*\): free memory there, or .*\n", ran.stderr)
 
 
 def test_a_hub_that_cannot_be_reached(ocr2: Command, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def prepare(sample: Sample, tokenizer: Tokenizer, config: GOTConfig, tokens: int
     """A sample looked at and encoded. Raises TooLong if it has more than `tokens`, which is the context by default."""
     views = look(sample.images, sample.prompt, config.encoder)
     count = sum(config.encoder.tokens(*view.shape[1:]) for view in views)
-    asked = prompts.encode(sample.prompt, tokenizer, count, *sample.images[0].size)
+    asked = prompts.encode(sample.prompt, tokenizer, count, *sample.images[0].size, config.asked)
     answer = [*tokenizer.encode(sample.text), tokenizer.end]
     most = f"the context of {config.context}" if tokens is None else f"the {tokens} of this stage"
     if len(asked) + len(answer) > (config.context if tokens is None else tokens):

@@ -61,6 +61,8 @@ class EncoderConfig:
             raise BadCheckpoint("encoder positions='relative' are learned for square views and pool=1: use 'rotary'")
         if self.positions == "rotary" and self.width // self.heads % 4:
             raise BadCheckpoint(f"encoder width/heads={self.width // self.heads}: 'rotary' wants a multiple of 4")
+        if self.stem == "conv" and self.width < 8:
+            raise BadCheckpoint(f"encoder width={self.width}: stem='conv' begins with an eighth of it, so at least 8")
 
     @property
     def least_tokens(self) -> int:
@@ -92,6 +94,10 @@ class DecoderConfig:
         _bounded("decoder", self)
         _divides("decoder", heads=self.heads, width=self.width)
         _divides("decoder", kv_heads=self.kv_heads, heads=self.heads)
+        if self.width // self.heads % 2:
+            raise BadCheckpoint(
+                f"decoder width/heads={self.width // self.heads}: its halves are turned, so make it even"
+            )
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,8 @@ class GOTConfig:
     """The longest sequence: prompt, image tokens and answer together."""
     image_token: int = 151859
     """The id that image tokens take the place of, `<imgpad>`."""
+    asked: str = ""
+    """The one question that the model knows, whatever the prompt; "" for all of GOT's."""
     checkpointing: bool = False
     """Training keeps each layer's input only and computes the rest again: less memory, a third more time."""
 

@@ -13,6 +13,7 @@ from ocr2.errors import BadPrompt, OcrError, TooLong
 from ocr2.got import prompt as prompts
 from ocr2.got.generate import Question, Token, generate
 from ocr2.got.views import look
+from ocr2.types import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ocr2.got.config import GOTConfig
     from ocr2.got.generate import Runner
     from ocr2.got.prompt import Tokenizer
-    from ocr2.types import Prompt, Stop
+    from ocr2.types import Stop
 
 NGRAM = 20
 """The release lets no 20 tokens come twice in the answer to one view; tiles and pages may repeat themselves."""
@@ -122,7 +123,14 @@ class Engine:
         return ended
 
     def check(self, prompt: Prompt) -> None:
-        """Raises TooLong where the context has no room for so many pages: before any is looked at."""
+        """Raises TooLong where the context has no room for so many pages: before any is looked at. Raises BadPrompt for
+        any but the whole of a page where the model knows one question alone.
+        """
+        if self.config.asked and prompt != Prompt(prompt.format):
+            raise BadPrompt(
+                f"this model knows one question, {self.config.asked!r:.80}, about the whole of a page: ask for no "
+                "region, tiles or several pages together"
+            )
         if (least := prompt.pages * (self.config.encoder.least_tokens + 1)) > self.config.context:
             raise TooLong(
                 f"{prompt.pages} pages together are at least {least} tokens, more than the model's context of "
@@ -134,7 +142,7 @@ class Engine:
         self.check(prompt)
         views = look(images, prompt, self.config.encoder)
         count = sum(self.config.encoder.tokens(*view.shape[1:]) for view in views)
-        ids = prompts.encode(prompt, self.tokenizer, count, *images[0].size)
+        ids = prompts.encode(prompt, self.tokenizer, count, *images[0].size, self.config.asked)
         question = Question(views, ids, self.limit, 0 if prompt.tiles or prompt.pages > 1 else NGRAM)
         question.check(self.config.context)
         return question

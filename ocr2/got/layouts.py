@@ -27,6 +27,8 @@ VERSION = 1
 """Of our own layout."""
 CONTEXT = 8192
 """The longest sequence that GOT was trained on (GOT §4.1); its decoder was made for 32768."""
+CHART = "Chart to table"
+"""The one question that PP-Chart2Table was trained on."""
 IMAGE_TOKEN = 151859
 """The id of `<imgpad>`, where config.json doesn't say."""
 
@@ -123,7 +125,7 @@ def described(layout: Layout, record: dict[str, Any], shapes: Shapes) -> GOTConf
     context = text.get("max_position_embeddings", CONTEXT)
     context = min(context, CONTEXT) if type(context) is int else context
     rest = {"encoder": encoder, "decoder": decoder, "context": context, "image_token": image_token}
-    return filled(GOTConfig, rest)
+    return filled(GOTConfig, rest | {"asked": CHART if record.get("model_type") == "pp_chart2table" else ""})
 
 
 _PUBLISHED = {
@@ -228,6 +230,11 @@ def exported(config: GOTConfig) -> dict[str, Any]:
         raise BadOutput(
             f"transformers' GotOcr2 guesses no further tokens, and this model has ahead={decoder.ahead}: save it as "
             "ours instead, or carry its weights into a GOT with ahead=0 and export that"
+        )
+    if config.asked:
+        raise BadOutput(
+            f"transformers' GotOcr2 is asked GOT's questions, and this model knows {config.asked!r:.80} alone: save it "
+            "as ours instead"
         )
     expected = {"stem": "patch", "positions": "relative", "square": True, "eps": 1e-6}
     for name, value in (expected | {"out": (2 * encoder.neck, decoder.width)}).items():

@@ -33,7 +33,9 @@ def is_got(model: str) -> bool:
         return True
     folder = Path(model)
     if not folder.exists():
-        return model.count("/") == 1 and not model.startswith((".", "/", "~")) and "\\" not in model
+        return (
+            model.count("/") == 1 and not model.startswith((".", "/", "~")) and model[-1] != "/" and "\\" not in model
+        )
     if is_exported(folder):
         return True
     try:
@@ -54,8 +56,8 @@ def load(
     """The engine for a model. By default on a GPU if there is one, in the precision that is fastest there.
 
     An exported folder is read on the processor, in the precision that it has. Raises BadCheckpoint where that isn't a
-    model, ModelMissing where it, torch or the hub is, BadInput for a device or precision that can't be had. `weights`
-    has the models that are known by name.
+    model, ModelMissing where it, torch or the hub is, BadInput for a device or precision that can't be had, or has no
+    room for it. `weights` has the models that are known by name.
     """
     model = str(named(model, weights)) if model in NAMES else model
     if found := described(Path(model)):
@@ -115,15 +117,22 @@ def _on_torch(model: str, threads: int | None, precision: str | None, device: st
         torch.set_num_threads(threads)
     try:
         where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.zeros(1, device=where).item()  # there are devices without memory
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, device=where, dtype=torch.float64).item()  # some have no memory, or no such numbers
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(f"device {device!r} can't be used ({reason:.200}): expected cpu, or cuda where it is") from error
     folder = checkpoint.find(model)
     tokenizer = Tokenizer.load(folder)
-    network = checkpoint.load(folder)
-    check(tokenizer, network.config, folder)
-    network = precisions.converted(network.to(where), precision or precisions.fastest(where))  # type: ignore[arg-type]
+    try:
+        network = checkpoint.load(folder)
+        check(tokenizer, network.config, folder)
+        network = precisions.converted(network.to(where), precision or precisions.fastest(where))  # type: ignore[arg-type]
+    except (MemoryError, RuntimeError) as error:  # torch's, without a type of its own on processors
+        reason = str(error).splitlines()[0]
+        raise BadInput(
+            f"{folder} can't be loaded on {where} ({reason:.200}): free memory there, or choose another device or "
+            "fewer bits"
+        ) from error
     room = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else 0
     runner = TorchRunner(network, max(1, min(room // VIEW, 16)))
     rows = ROWS_CUDA if room else ROWS_CPU

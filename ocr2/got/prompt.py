@@ -29,6 +29,8 @@ PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 OPEN, CLOSE, IMAGE = "<img>", "</img>", "<imgpad>"
 NEEDED = (PAD, START, END, OPEN, CLOSE, IMAGE)
 """The special tokens of prompts and answers: PAD fills up a batch, END ends an answer."""
+_WORDS = "system\nuser\n[205, 1000, 346, 789] OCR with format: "
+"""What a prompt may be made of, in part: a tokenizer must not lose any of it."""
 
 QWEN_RANKS = 151643
 """How many ordinary tokens Qwen has; the special ones follow them, in this order."""
@@ -53,7 +55,7 @@ class Tokenizer:
     """Text to token ids and back. A special token's name in a text is plain text: no page can end its own answer."""
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
-        """Raises BadCheckpoint where a special token of the prompt is missing."""
+        """Raises BadCheckpoint where a special token of the prompt is missing, or its words don't come back."""
         found = {name: token for name in NEEDED if (token := inner.token_to_id(name)) is not None}
         if missing := [name for name in NEEDED if name not in found]:
             raise BadCheckpoint(f"the tokenizer lacks {' '.join(missing)}: take the one that came with the model")
@@ -67,6 +69,10 @@ class Tokenizer:
         """How many tokens there are, special ones included."""
         self._added = inner.get_added_tokens_decoder()
         self._spelled_out = inner.token_to_id("<0x0A>") is not None  # bytes have names, other tokens are plain text
+        if _WORDS not in (told := self.decode(self.encode(_WORDS))):
+            raise BadCheckpoint(
+                f"the tokenizer reads {_WORDS!r} as {told!r:.80}: take the one that came with the model"
+            )
 
     def __reduce__(self) -> Any:
         """Made anew of what was pickled: the library forgets then that names of special tokens are plain text."""
@@ -160,10 +166,15 @@ def wording(prompt: Prompt, image_tokens: int, width: int, height: int) -> str:
     return f"{START}system\n{SYSTEM}{END}{asked}{START}assistant\n"
 
 
-def encode(prompt: Prompt, tokenizer: Tokenizer, image_tokens: int, width: int, height: int) -> list[int]:
-    """The ids of `wording`, with `image_tokens` ids in a row whose embeddings the image's take the place of."""
+def encode(
+    prompt: Prompt, tokenizer: Tokenizer, image_tokens: int, width: int, height: int, asked: str = ""
+) -> list[int]:
+    """The ids of `wording`, with `image_tokens` ids in a row whose embeddings the image's take the place of.
+
+    `asked` is a question in other words than the prompt's.
+    """
     it, text = tokenizer, tokenizer.encode
     system = [it.start, *text(f"system\n{SYSTEM}"), it.end]
     image = [it.open, *[it.image] * image_tokens, it.close]
-    asked = [it.start, *text("user\n"), *image, *text(f"\n{query(prompt, width, height)}"), it.end]
-    return [*system, *asked, it.start, *text("assistant\n")]
+    words = asked or query(prompt, width, height)
+    return [*system, it.start, *text("user\n"), *image, *text(f"\n{words}"), it.end, it.start, *text("assistant\n")]
