@@ -23,11 +23,12 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sized
+from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from PIL import Image
 
@@ -97,6 +98,8 @@ class Encoding:
             options = {"quality": self.quality or 90}
         elif self.format == "webp":
             options = {"quality": self.quality} if self.quality else {"lossless": True, "quality": 0, "method": 0}
+        if 0 in image.size:
+            raise BadOutput("{} × {} pixels: expected one at least".format(*image.size))
         stream, most = io.BytesIO(), Image.MAX_IMAGE_PIXELS
         if most and image.width * image.height > most:
             raise BadOutput("{} × {} pixels are more than {} megapixels".format(*image.size, most // 10**6))
@@ -236,6 +239,8 @@ class Shards:
     of all shards are read each time: some 55 µs a sample, or a minute for a million.
     """
 
+    _seen = True
+
     def __init__(self, *places: str | Path) -> None:
         """The places are folders with *.tar in them, or single tar files. Raises BadInput for anything else."""
         self.paths = [path for place in places for path in _tars(Path(place))]
@@ -259,12 +264,18 @@ class Shards:
         found.update(self._starts.tobytes() + self._ends.tobytes())
         return found.hexdigest()[:16]
 
+    def unseen(self) -> Self:
+        """The same samples with blank pictures, for what they say: many times as fast."""
+        other = copy(self)
+        other._seen = False
+        return other
+
     def __getitem__(self, index: int) -> Sample:
         """The sample, read now. Raises BadInput where it is damaged."""
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         path = self.paths[bisect_right(self._first, index) - 1]
-        return _sample(_read(path, self._starts[index], self._ends[index]), path)
+        return _sample(_read(path, self._starts[index], self._ends[index]), path, self._seen)
 
 
 def _tars(place: Path) -> list[Path]:
@@ -339,8 +350,8 @@ def _member(member: tarfile.TarInfo, path: Path) -> tuple[str, str, int, int, sl
     return match[1], match[2], member.offset, member.offset_data + _padded(member.size), place
 
 
-def _sample(parts: dict[str, bytes], path: Path) -> Sample:
-    """The sample whose members these are."""
+def _sample(parts: dict[str, bytes], path: Path, seen: bool = True) -> Sample:
+    """The sample whose members these are; unless its pages are seen, they are blank."""
     key = min(parts, default="").split("/")[-1].split(".")[0]
     where = f"{path}: {key}"
     ends = {name.split("/")[-1].partition(".")[2]: content for name, content in parts.items()}
@@ -351,7 +362,8 @@ def _sample(parts: dict[str, bytes], path: Path) -> Sample:
     for n, mode in enumerate(modes):
         if str(n) not in files:
             raise BadInput(f"{where} lacks image {n} of {len(modes)}: {_AGAIN}")
-        images.append(_image(ends[files[str(n)]], mode, f"{where}.{files[str(n)]}"))
+        content = ends[files[str(n)]]
+        images.append(_image(content, mode, f"{where}.{files[str(n)]}") if seen else Image.new(mode, (1, 1)))
     try:
         return Sample(tuple(images), prompt, words["text"], words["kind"], words["origin"])
     except BadPrompt as error:

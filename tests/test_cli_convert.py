@@ -225,3 +225,18 @@ def test_what_is_for_samples_is_not_for_networks(tmp_path: Path, capsys: pytest.
         assert (code, said in err) == (2, True), err
     code, _, err = convert(capsys, tmp_path / "in", tmp_path / "in")
     assert (code, "is what is to be converted" in err) == (2, True)
+
+
+def test_pictures_are_never_put_among_those_that_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x" / "images").mkdir(parents=True)
+    picture = tmp_path / "x" / "images" / "000000000.png"
+    noise(Random(0)).save(picture)
+    before = picture.read_bytes()
+    (tmp_path / "x" / "metadata.jsonl").write_text(
+        '{"file_name": "images/000000000.png", "text": "b"}\n{"file_name": "images/000000000.png", "text": "a"}\n'
+    )
+    code, _, err = convert(capsys, tmp_path / "x", tmp_path / "x" / "images.json")
+    assert code == 2 and "would take the places of" in err
+    assert picture.read_bytes() == before and not (tmp_path / "x" / "images.json").exists()
+    for _ in range(2):  # a new folder, and one that was written before
+        assert convert(capsys, tmp_path / "x", tmp_path / "x" / "new.json")[0] == 0

@@ -294,3 +294,18 @@ def test_the_model_to_begin_with_is_not_written_over(place: Path, tmp_path: Path
     with pytest.raises(BadInput, match="would be gone: give another --out"):
         list(run(place, tmp_path / "mine", init=[tmp_path / "mine" / "model"]).steps())
     assert (tmp_path / "mine" / "model" / "model.safetensors").read_bytes() == before
+
+
+def test_what_shards_say_is_known_without_looking_at_their_pictures(place: Path, tmp_path: Path) -> None:
+    list(write_shards(Cards(times=5), tmp_path / "shards", range(20)))
+    whole = (tmp_path / "shards" / "samples-000000.tar").read_bytes()
+    (tmp_path / "shards" / "samples-000000.tar").write_bytes(whole.replace(b"\x89PNG", b"\x00PNG"))
+    one = run(place, tmp_path / "out", data=[tmp_path / "shards"], steps=1)
+    assert "Ω" in frequent([*one.sources.values()], tiny.tokenizer())
+    with pytest.raises(BadInput, match="can't be read as an image"):
+        one.sources["1 shards"][0]
+
+
+def test_a_crash_costs_a_tenth_of_a_run_at_most(place: Path, tmp_path: Path) -> None:
+    assert run(place, tmp_path, steps=400).recipe.stage.every == 40
+    assert run(place, tmp_path, steps=50_000).recipe.stage.every == 1000

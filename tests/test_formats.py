@@ -481,3 +481,45 @@ def test_pictures_in_grey_stay_grey_and_coloured_ones_that_look_it_too(tmp_path:
     for image in (grey, grey.convert("RGB")):
         pictures.put("x.png", image)
         assert pictures.read("x.png", image.mode) == image
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rec", "a.png\t \n"),
+        ("swift", '{"query": "<image>OCR: ", "response": "", "images": ["a.png"]}'),
+        (
+            "got",
+            '[{"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nOCR: "}, '
+            '{"from": "gpt", "value": ""}]}]',
+        ),
+    ],
+)
+def test_an_answer_that_was_forgotten_is_none(name: str, content: str, tmp_path: Path) -> None:
+    noise(Random(0)).save(tmp_path / "a.png")
+    (tmp_path / "labels").write_text(content)
+    with pytest.raises(BadInput, match=r"an empty (label|answer): write what stands in the picture"):
+        opened(tmp_path / "labels", name)[0]
+
+
+def test_other_records_of_the_same_length_have_another_identity(tmp_path: Path) -> None:
+    seen = set()
+    for label in ("5 μg", "5 Ωg", "5 μg"):
+        (tmp_path / "rec.txt").write_text(f"a.png\t{label}\n", encoding="utf-8")
+        seen.add(opened(tmp_path / "rec.txt").identity)
+    assert len(seen) == 2
+
+
+def test_a_folder_of_nothing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"no shards .* and no pictures with answers: expected some of either"):
+        opened(tmp_path)
+    (tmp_path / "chart").mkdir()
+    (tmp_path / "chart" / "samples-000000.tar").touch()
+    with pytest.raises(BadInput, match=r"chart has shards: give it by its own name"):
+        opened(tmp_path)
+
+
+def test_metadata_with_a_long_answer_first_is_known(tmp_path: Path) -> None:
+    noise(Random(0)).save(tmp_path / "a.png")
+    (tmp_path / "train.jsonl").write_text(json.dumps({"file_name": "a.png", "text": "x" * 100_000}) + "\n")
+    assert opened(tmp_path / "train.jsonl")[0].text == "x" * 100_000

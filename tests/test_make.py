@@ -235,3 +235,11 @@ def test_what_cannot_be_made_is_said(
     told = CliRunner().invoke(commands, ["make", *arguments])
     assert told.exit_code and says in (told.output + str(told.exception))
     assert not os.listdir()
+
+
+def test_where_nothing_could_be_made_the_whole_reason_is_told(tmp_path: Path) -> None:
+    (tmp_path / "smiles.txt").write_text("C1CC(\n" * 2)
+    asked = ["make", "molecule", "--count", "2", "--corpus", str(tmp_path), "--out", str(tmp_path / "out")]
+    told = CliRunner().invoke(commands, asked)
+    assert "0 made, 2 dropped" in told.output
+    assert str(told.exception).endswith("syntax error while parsing: C1CC(")

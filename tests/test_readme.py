@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from got_helpers import tiny_got, tiny_tokenizer
 
+from ocr2 import files
 from ocr2.got import checkpoint
 
 ROOT = Path(__file__).parent.parent
@@ -85,6 +86,17 @@ def test_commands(command: str, newcomer: Path) -> None:
 
 def test_the_two_commands_that_install_come_first() -> None:
     assert ["pip install" in command for command in COMMANDS] == [True, True] + [False] * (len(COMMANDS) - 2)
+
+
+def test_the_first_command_reads_a_photo_a_scan_and_a_pdf() -> None:
+    assert "ocr2 read examples/" in COMMANDS[0]
+    assert {Path(path).name for path in files.find([ROOT / "examples"])} == {"page.png", "photo.jpg", "two-pages.pdf"}
+
+
+def test_its_pictures_are_there() -> None:
+    pictures = re.findall(r"!\[\w+\]\((.*?)\)", README)
+    assert pictures
+    assert all((ROOT / picture).is_file() for picture in pictures)
 
 
 def test_the_python(newcomer: Path) -> None:

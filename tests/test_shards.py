@@ -260,7 +260,7 @@ def test_shards_that_do_not_say_what_they_were_asked_for(tmp_path: Path) -> None
         ({"kind": None}, "has no 'kind'"),
         ({"prompt": Prompt(box=Box(0, 0, 10**300, 1))}, "expected pixels"),
         ({"prompt": Prompt(tiles=True)}, "tiles=True: expected int"),
-        ({"images": (Image.new("L", (3, 0)),)}, "can't be written as png"),
+        ({"images": (Image.new("L", (3, 0)),)}, "3 × 0 pixels: expected one at least"),
         ({"images": (Image.new("1", (101, 100)),)}, "expected L or RGB"),
         ({"images": (Image.new("L", (101, 100)),)}, "101 × 100 pixels are more than"),
         (

@@ -91,6 +91,12 @@ def test_a_stage_that_is_done_is_not_done_again(folders: list[Path]) -> None:
     assert (folders[0] / "model" / "model.safetensors").read_bytes() == before
 
 
+def test_another_beginning_is_another_run(folders: list[Path]) -> None:
+    for init in ([], [folders[1] / "model"]):
+        with pytest.raises(BadCheckpoint, match="differs from this one in init"):
+            list(Run(tiny.recipes(), 2, (), folders[1], init=init).steps())
+
+
 def test_weights_that_fit_nowhere_are_refused(folders: list[Path], tmp_path: Path) -> None:
     recipe = tiny.recipes()[0]
     decoder = OPTConfig(vocabulary=tiny.WORDS, width=36, layers=1, heads=2, mlp=20, positions=512)

@@ -90,8 +90,8 @@ def convert(
     taken = [labels.images_of(source)]
     if not isinstance(samples, Shards):  # names of pictures begin there
         taken.append(images or (source if source.is_dir() else source.parent))
-    if wanted != SHARDS and os.path.realpath(labels.images_of(target)) in map(os.path.realpath, taken):
-        raise BadOutput(f"{target}: its pictures would take the places of {source}'s: expected another name")
+    if wanted != SHARDS:
+        _check_places(target, taken)
     done = _shards(samples, target, each, skip_bad) if wanted == SHARDS else _labels(samples, target, wanted, skip_bad)
     made, dropped = 0, Counter[str]()
     often = 0.1 if sys.stderr.isatty() else 60.0  # seconds
@@ -105,6 +105,19 @@ def convert(
         click.echo(f"  {count:,} × {why}")
     if not made:
         raise BadInput(f"{source}: no sample could be converted: see the reasons above")
+
+
+def _check_places(target: Path, taken: list[Path]) -> None:
+    """Raises BadOutput where the pictures of a label file would be among those that are read, or take their places.
+
+    Its folder may lie among them if it is new, or if the label file is there that an earlier run wrote.
+    """
+    folder = labels.images_of(target)
+    real, roots = folder.resolve(), [place.resolve() for place in taken]
+    among = any(real.is_relative_to(root) for root in roots)
+    old = among and not target.exists() and folder.is_dir() and any(folder.iterdir())
+    if old or real in roots:
+        raise BadOutput(f"{target}: its pictures would take the places of those in {folder}: expected another name")
 
 
 def _networks(source: Path, target: Path) -> None:

@@ -162,4 +162,6 @@ def _follow(works: list[Work], shards: Iterator[Shard]) -> None:
     for reason, count in dropped.most_common():
         click.echo(f"  {count:,} × {reason}")
     if not made:
+        first = works[0]
+        engine_of(first.name, first.having, first.seed)[first.numbers[0]]  # whose error says all, and what to do
         raise BadInput("no sample could be made: see the reasons above")

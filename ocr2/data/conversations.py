@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from ocr2.characters import kind_of
-from ocr2.data.labels import Form, Pictures, Span, lines, parsed
+from ocr2.data.labels import Form, Pictures, Span, lines, parsed, written
 from ocr2.errors import BadInput, BadOutput
 from ocr2.files import natural
 from ocr2.queries import asked, query
@@ -80,9 +80,12 @@ def _more(sample: Sample, **also: str) -> str:
 
 
 def _given(told: Any, text: str, origin: str) -> tuple[dict[str, Any], Prompt | None]:
-    """What such a record says, and the prompt in it; None where there is none. Raises BadInput."""
+    """What such a record says, and the prompt in it; None where there is none, and then no answer may be empty.
+
+    Raises BadInput.
+    """
     if told is None:
-        return {"text": text, "kind": kind_of(text), "origin": origin, "modes": []}, None
+        return {"text": written(text, "answer"), "kind": kind_of(text), "origin": origin, "modes": []}, None
     known = parsed(told) if isinstance(told, str) else told
     if not isinstance(known, dict):
         raise BadInput(f"{_MORE!r} is no object: leave it out, or as it was written")

@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ocr2.characters import kind_of
-from ocr2.data.metadata import Beside, labelled, said, written
+from ocr2.data.labels import written
+from ocr2.data.metadata import Beside, labelled, said
 from ocr2.errors import BadInput
 from ocr2.files import SUFFIXES
 from ocr2.types import Prompt, Sample

@@ -42,7 +42,8 @@ def format_of(path: Path) -> str:
         return SHARDS
     try:
         with open(path, "rb") as file:
-            head = file.read(1 << 16).decode(errors="replace").removeprefix("\ufeff").lstrip()
+            start = file.read(1 << 16) + file.readline(1 << 24)  # a record is known when it is whole
+            head = start.decode(errors="replace").removeprefix("\ufeff").lstrip()
     except OSError as error:
         raise BadInput(f"{path} can't be read ({error.strerror}): expected shards or a label file") from error
     if re.match(r"\[\s*[\[{\]]", head):
@@ -68,7 +69,10 @@ def format_named(path: Path) -> str:
 
 def opened(path: Path, name: str = "", images: Path | None = None) -> Samples:
     """The samples of that format, by default whatever it is. Raises BadInput."""
-    name = name or format_of(path)
+    if not name and (name := format_of(path)) == SHARDS and path.is_dir() and not any(path.glob("*.tar")):
+        below = sorted({tar.parent for tar in path.glob("*/*.tar")})
+        those = f"; {below[0]} has shards: give it by its own name" if below else ": expected some of either"
+        raise BadInput(f"{path} has no shards (*.tar) and no pictures with answers{those}")
     if name == FOLDER:
         return Folder(path, images)
     return Shards(path) if name == SHARDS else Labels(path, FORMATS[name], images)

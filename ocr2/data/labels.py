@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -136,8 +136,14 @@ class Labels:
 
     @property
     def identity(self) -> str:
-        """Another one where the file has another name or other records."""
-        return sha256(self.path.name.encode() + self._starts.tobytes() + self._ends.tobytes()).hexdigest()[:16]
+        """Another one where the file has another name or other records. Raises BadInput where it can't be read."""
+        try:
+            with open(self.path, "rb") as file:
+                found = file_digest(file, "sha256")
+        except OSError as error:
+            raise BadInput(f"{self.path} can't be read ({error.strerror}): copy it again") from error
+        found.update(self.path.name.encode())
+        return found.hexdigest()[:16]
 
     def text(self, index: int) -> str:
         """The record of that number, as it stands in the file. Raises BadInput."""
@@ -216,6 +222,13 @@ def lines(path: Path) -> Iterator[Span]:
             if line[skipped:].strip():
                 yield start + skipped, start + len(line.rstrip(b"\r\n")), number
             start += len(line)
+
+
+def written(text: str, name: str) -> str:
+    """The answer. Raises BadInput for an empty one, where nothing else says that it is meant."""
+    if not text.strip():
+        raise BadInput(f"an empty {name}: write what stands in the picture, or take it out")
+    return text
 
 
 def parsed(text: str) -> Any:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocr2.characters import kind_of
-from ocr2.data.labels import Form, Labels, Pictures, lines, parsed
+from ocr2.data.labels import Form, Labels, Pictures, lines, parsed, written
 from ocr2.errors import BadInput, BadOutput, BadPrompt
 from ocr2.queries import asked
 from ocr2.types import Prompt, Sample
@@ -74,13 +74,6 @@ class Beside(Pictures):
 def said(*parts: object) -> str:
     """A path that can be written anywhere, whatever its bytes are."""
     return os.fsencode(os.path.join(*map(str, parts))).decode(errors="replace")
-
-
-def written(text: str, name: str) -> str:
-    """The answer. Raises BadInput for an empty one."""
-    if not text.strip():
-        raise BadInput(f"an empty {name}: write what stands in the picture, or take it out")
-    return text
 
 
 def is_metadata(head: str) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ocr2 import files
-from ocr2.data.labels import Form, Labels, Pictures, images_of, lines, parsed
+from ocr2.data.labels import Form, Labels, Pictures, images_of, lines, parsed, written
 from ocr2.data.origin import ILLEGIBLE, places, with_lines
 from ocr2.errors import BadInput, BadOutput
 from ocr2.order import reading_order
@@ -54,7 +54,7 @@ def _plain(sample: Sample) -> Sample:
 
 def _rec_sample(text: str, pictures: Pictures, origin: str) -> Sample:
     name, label = halves(text)
-    return Sample((pictures.read(name),), Prompt(), label, "text", origin)
+    return Sample((pictures.read(name),), Prompt(), written(label, "label"), "text", origin)
 
 
 def _rec_record(sample: Sample, name: str, pictures: Pictures) -> str:

@@ -13,6 +13,7 @@ import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -237,6 +238,18 @@ def find(model: str | Path) -> Path:
         _refuse_pickles(folder)
         raise BadCheckpoint(f"{model} has no {_CONFIG}: {_EXPECTED}")
     return folder
+
+
+def fingerprint(folder: Path) -> str:
+    """Another one for other weights. Raises BadCheckpoint where they can't be read."""
+    found = sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with open(path, "rb") as file:
+                found.update(file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise BadCheckpoint(f"{path} can't be read ({error.strerror}): copy it again") from error
+    return found.hexdigest()[:16]
 
 
 def _downloaded(name: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -40,6 +41,14 @@ class Known:
     residual: bool = False
     characters: tuple[str, ...] = ()
     """Of a recogniser: those of class 1, 2, …"""
+
+    @property
+    def mark(self) -> str:
+        """Another one for other weights."""
+        found = sha256()
+        for tensor in self.net.state_dict().values():
+            found.update(tensor.contiguous().numpy().tobytes())
+        return found.hexdigest()[:16]
 
 
 def network(part: Part, backbone: str = "", residual: bool = False, classes: int = 0) -> nn.Module:

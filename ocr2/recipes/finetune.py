@@ -28,16 +28,13 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from importlib.util import find_spec
 from math import ceil
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from ocr2.data.folders import Folder
 from ocr2.data.formats import opened
-from ocr2.data.labels import Labels
 from ocr2.data.mixture import Mixture
 from ocr2.errors import BadInput, OcrError
 from ocr2.got import checkpoint, lora
@@ -56,8 +53,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from ocr2.data.formats import Samples
     from ocr2.got.config import GOTConfig
-    from ocr2.types import Sample, Source
+    from ocr2.types import Source
 
 Mode = Literal["decoder", "lora", "whole"]
 FROZEN: dict[Mode, tuple[str, ...]] = {
@@ -89,14 +87,6 @@ LONGEST = 1 << 20
 _log = logging.getLogger(__name__)
 
 
-class Labelled(Protocol):
-    """Samples with an end."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Sample: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class FineTuning(Run):
     """One call of `ocr2 train finetune`."""
@@ -112,8 +102,8 @@ class FineTuning(Run):
     """The most samples at once."""
 
     @cached_property
-    def folder(self) -> Path:
-        """The folder of the model to begin with. Raises BadInput where none is given, or that can't learn."""
+    def folders(self) -> list[Path]:
+        """That of the model to begin with. Raises BadInput where none is given, or that can't learn."""
         if len(self.init) != 1:
             given = f"{len(self.init)} are" if self.init else "none is"
             raise BadInput(
@@ -129,10 +119,10 @@ class FineTuning(Run):
             )
         if os.path.realpath(folder) == os.path.realpath(self.out / "model"):
             raise BadInput(f"{folder} is where the model that is made goes, and would be gone: give another --out")
-        return folder
+        return [folder]
 
     @cached_property
-    def sources(self) -> dict[str, Labelled]:
+    def sources(self) -> dict[str, Samples]:
         """The data, by number and name. Raises BadInput."""
         if not self.data:
             raise BadInput(
@@ -144,19 +134,18 @@ class FineTuning(Run):
     @cached_property
     def begun(self) -> Begun:
         """What the run begins with. Raises BadInput, BadCheckpoint."""
-        folder, sources = self.folder, list(self.sources.values())
+        (folder,), sources = self.folders, list(self.sources.values())
         model, before = checkpoint.load(folder, dtype=torch.float32), Tokenizer.load(folder)
         if isinstance(model.config.decoder, OPTConfig):
             raise BadInput(
                 f"{folder} is of stage 1, whose decoder only teaches the encoder: give a model of stage 2 or 3"
             )
         check(before, model.config, folder)
-        mark = sha256(model.connector.weight.detach().numpy().tobytes()).hexdigest()[:16]
         wanted = _characters(self.characters) if self.characters else ""
         tokenizer = extended(before, [*normal(before, wanted), *frequent(sources, before)])
         new = grow(model, before, tokenizer)
         _log.info("%d new characters: %s", len(new), tokenizer.decode(new))
-        return Begun(tokenizer, model.config, sum(each.numel() for each in model.parameters()), new, mark, model)
+        return Begun(tokenizer, model.config, sum(each.numel() for each in model.parameters()), new, model)
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -178,7 +167,7 @@ class FineTuning(Run):
             losses={"ahead": 0.5} if config.decoder.ahead else {},
             tokens=config.context,
             data={name: count / 1e6 for name, count in samples.items()},
-        )
+        ).often_saved()
         portable = self.begun.size < BIG and config.encoder.positions == "rotary" and find_spec("onnx") is not None
         budget = max(BUDGET, config.context)
         return Recipe(stage, config, lambda *_: self.sources, budget, rows, WAITING, portable=portable)
@@ -198,9 +187,9 @@ class FineTuning(Run):
         return self.begun.tokenizer, model
 
     def about(self, model: GOT) -> dict[str, Any]:
-        """Also what the model was, and the new characters."""
+        """Also the new characters."""
         new = self.begun.tokenizer.decode(self.begun.new)
-        return super().about(model) | {"init": self.begun.mark, "characters": new, "rank": lora.RANK}
+        return super().about(model) | {"characters": new, "rank": lora.RANK}
 
     def learned(self, config: GOTConfig) -> GOT:
         """The model as it is saved, adapters merged."""
@@ -223,8 +212,6 @@ class Begun:
     """How many parameters there are."""
     new: range
     """The numbers of the new tokens."""
-    mark: str
-    """Another one for another model."""
     model: GOT | None
 
     def take(self) -> GOT:
@@ -234,18 +221,18 @@ class Begun:
         return model
 
 
-def frequent(sources: Iterable[Labelled], tokenizer: Tokenizer) -> list[str]:
+def frequent(sources: Iterable[Samples], tokenizer: Tokenizer) -> list[str]:
     """The characters of the labels that the tokenizer spells with several tokens, if they are there SEEN times."""
     counts = Counter[str]()
     for source in sources:
-        source = source.unseen() if isinstance(source, Labels | Folder) else source
-        for index in range(0, len(source), ceil(len(source) / LOOKED)):
-            counts.update(normal(tokenizer, _text(source, index)))
+        unseen = source.unseen()
+        for index in range(0, len(unseen), ceil(len(unseen) / LOOKED)):
+            counts.update(normal(tokenizer, _text(unseen, index)))
     found = [char for char in spelled(tokenizer, counts) if counts[char] >= SEEN]
     return sorted(found, key=lambda char: -counts[char])[:MOST]
 
 
-def _text(source: Labelled, index: int) -> str:
+def _text(source: Samples, index: int) -> str:
     """The answer of a sample; none of one that can't be used."""
     try:
         return source[index].text

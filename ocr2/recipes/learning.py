@@ -129,6 +129,7 @@ class Run:
             "side": recipe.side,
             "width": recipe.width,
             "characters": "".join(self.characters),
+            "init": [each.mark for each in self.begun],
         }
         with closing(fit(learns, batches, recipe.stage, self.out, stop=self.stop, about=about)) as steps:
             yield from steps

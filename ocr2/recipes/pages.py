@@ -24,9 +24,10 @@ from ocr2.data.formats import FORMATS, format_of
 from ocr2.data.labels import Labels
 from ocr2.data.lines import Lines
 from ocr2.data.mixture import Mixture
-from ocr2.data.paddle import page_of
+from ocr2.data.paddle import halves, labelled, page_of
 from ocr2.errors import BadCheckpoint, BadInput, OcrError
-from ocr2.got.loader import begin, told
+from ocr2.files import SUFFIXES
+from ocr2.got.loader import TOLD, begin, told
 from ocr2.types import Line, Page
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ SPEECHES: tuple[Speech, ...] = ("en", "zh", "mixed")
 LANGUAGES: dict[Speech, tuple[Language, ...]] = {"en": ("en",), "zh": ("zh",), "mixed": ("en", "zh")}
 MOST_EMPTY = 20
 """Batches in a row of which no sample can be used."""
+_EXPECTED = "expected PaddleOCR's label files (*.txt), or folders of texts with a paragraph a line"
 _log = logging.getLogger(__name__)
 
 
@@ -75,12 +77,13 @@ class Labelled:
         return Page(image, (Line(sample.text, quad, 1.0),), origin=where)
 
     def texts(self) -> Iterator[str]:
-        """What stands on all of them. Raises BadInput."""
+        """What stands on all of them, but on those with labels that can't be read; no picture is looked at."""
         for index in range(len(self)):
-            if self.kind == LINES:
-                yield self.labels.text(index).partition("\t")[2]
-            else:
-                yield from (line.text for line in self.page(index).lines)
+            try:
+                text = self.labels.text(index)
+                yield from (line.text for line in labelled(text).lines) if self.kind == PAGES else [halves(text)[1]]
+            except BadInput as error:  # which is told when its turn comes
+                _log.debug("%s (%s)", error, self.labels.where(index))
 
 
 class Pages:
@@ -98,7 +101,7 @@ class Pages:
         return self.sources[name].page(number)
 
     def characters(self) -> set[str]:
-        """Those of all labels. Raises BadInput."""
+        """Those of all labels."""
         labelled = (source for source in self.sources.values() if isinstance(source, Labelled))
         return {char for source in labelled for text in source.texts() for char in text}
 
@@ -106,23 +109,31 @@ class Pages:
 def opened(data: Sequence[Path], kind: str, seed: int) -> Pages:
     """The pages for detectors (PAGES) or recognisers (LINES) in files and folders: label files, or running text.
 
-    Raises BadInput where there are neither.
+    Raises BadInput where there are neither, or both.
     """
     found: dict[str, Labelled | Lines] = {}
     texts = []
     for place in data:
+        if not place.exists():
+            raise BadInput(f"{place} doesn't exist: {_EXPECTED}")
         forms = {path: _form(path) for path in (sorted(place.glob("*.txt")) if place.is_dir() else [place])}
+        if any(path.with_suffix(suffix).exists() for path, form in forms.items() if not form for suffix in SUFFIXES):
+            raise BadInput(
+                f"{place} has pictures with texts beside: {_EXPECTED}; ocr2 convert {place} labels.txt --to rec makes "
+                "such a file of them"
+            )
         texts += [] if any(forms.values()) else [place]
         for path, form in forms.items():
             if form == kind or (form == PAGES and kind == LINES):
                 found[str(path)] = Labelled(Labels(path, FORMATS[form]), form)
+    if found and (others := [place for place in texts if not (place / "characters.txt").is_file()]):
+        raise BadInput(f"{others[0]} has no labels, and {next(iter(found))} has some: {_EXPECTED}, not both")
     if not found:
         corpus = Corpus(texts)
         speeches = [speech for speech in SPEECHES if all(map(corpus.count, LANGUAGES[speech]))]
         if not speeches:
             raise BadInput(
-                f"no labels for {kind} and no running text in {', '.join(map(str, data)) or 'no folder'}: "
-                "expected PaddleOCR's label files (*.txt), or texts with a paragraph a line"
+                f"no labels for {kind} and no running text in {', '.join(map(str, data)) or 'no folder'}: {_EXPECTED}"
             )
         found = {
             f"{shape}-{speech}": Lines(corpus, shape, speech, seed) for shape in SHAPES[kind] for speech in speeches
@@ -173,9 +184,9 @@ class Batches(Generic[B]):
         for number, found in self._made(start["next"]):
             made = [row for row in found if not isinstance(row, tuple)]
             lost = [row for row in found if isinstance(row, tuple)]
-            dropped.update(kind for kind, _ in lost)
-            for _, reason in lost:
-                _log.debug("left out: %s", reason)
+            for kind, reason in lost:
+                dropped[kind] += 1
+                _log.log(logging.DEBUG if dropped[kind] > TOLD else logging.WARNING, "left out: %s", reason)
             empty = 0 if made else empty + 1
             if empty == MOST_EMPTY:
                 raise BadInput(f"{empty * self.rows} samples in a row could not be used; the last one: {lost[-1][1]}")

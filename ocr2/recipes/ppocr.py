@@ -95,7 +95,8 @@ def recipe(name: str, steps: int | None = None, rows: int | None = None) -> Reci
     if name not in RECIPES:
         raise BadInput(f"stage {name!r}: this recipe has the stages {', '.join(RECIPES)}")
     found = RECIPES[name]
-    return replace(found, stage=replace(found.stage, steps=steps or found.stage.steps), rows=rows or found.rows)
+    stage = replace(found.stage, steps=steps or found.stage.steps)
+    return replace(found, stage=stage.often_saved(), rows=rows or found.rows)
 
 
 def learner(recipe: Recipe, networks: Sequence[nn.Module], classes: int) -> nn.Module:

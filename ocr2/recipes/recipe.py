@@ -6,6 +6,7 @@ import gc
 import logging
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -116,7 +117,13 @@ class Run:
         """What must be the same, beside the stage, when the run goes on."""
         recipe = self.recipe
         limits = {"budget": recipe.budget, "rows": recipe.rows, "waiting": recipe.waiting, "visits": recipe.visits}
-        return {"model": model.config.to_json(), **limits}
+        init = [checkpoint.fingerprint(folder) for folder in self.folders]
+        return {"model": model.config.to_json(), "init": init, **limits}
+
+    @cached_property
+    def folders(self) -> list[Path]:
+        """Those of --init, downloaded if need be. Raises BadCheckpoint, ModelMissing."""
+        return [checkpoint.find(folder) for folder in self.init]
 
     @property
     def recipe(self) -> Recipe:
@@ -157,7 +164,7 @@ class Run:
             model = GOT(recipe.config)
         tokenizer = recipe.tokenizer() if recipe.tokenizer else None
         random = {name for name, _ in model.named_parameters()}
-        for folder in map(checkpoint.find, self.init):
+        for folder in self.folders:
             filled = random - _left(model, folder)
             random -= filled
             _log.info("%s fills %d parameters, %d are random", folder, len(filled), len(random))
