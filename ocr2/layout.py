@@ -27,16 +27,20 @@ _PROSE_SLACK = 0.15
 """How far short of its paragraph's right edge, as a share of the width, a row of running prose may end."""
 _HEADING_SIZES = ((1.8, 1), (1.35, 2))
 """How many times the page's median line height make a heading, and of which level."""
+_MARK = re.compile(rf"(?:[•●▪■○·]\s*|-\s+(?!.*\s-$)|([1-9]\d{{0,2}})[.)、](?:\s+|(?={UNSPACED.pattern})))(?=\S)")
+"""What an item of a list begins with, where Markdown and HTML have such lists; "- 41 -" is a page's number."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A paragraph, or a heading, as flowing text."""
+    """A paragraph, a heading or a list, as flowing text."""
 
     level: int
-    """0 for a paragraph, 1 or 2 for a heading."""
+    """0 for a paragraph and for a list, 1 or 2 for a heading."""
     stretches: tuple[str, ...]
-    """The text between hard line breaks."""
+    """The text between hard line breaks, or of each item."""
+    number: int | None = None
+    """Of a list that of its first item, the others follow; 0 where they have dots or dashes. None for no list."""
 
 
 def paragraphs(lines: Iterable[Line]) -> list[Paragraph]:
@@ -88,7 +92,7 @@ def is_flat(transcript: Transcript) -> bool:
 
 
 def blocks(transcript: Transcript) -> list[Block]:
-    """The transcript as flowing paragraphs and headings; by its text alone where that is all there is."""
+    """The transcript as flowing paragraphs, headings and lists; by its text alone where that is all there is."""
     if not is_flat(transcript):
         chunks = re.split(r"\n\s*\n", printable(transcript.text).strip())
         return [Block(0, tuple(chunk.split("\n"))) for chunk in chunks if chunk]
@@ -103,7 +107,25 @@ def blocks(transcript: Transcript) -> list[Block]:
             found.append(Block(level, (reduce(_glue, stretches),)))
         else:
             found.append(Block(0, tuple(stretches)))
-    return found
+    return _listed(found)
+
+
+def _listed(some: Iterable[Block]) -> list[Block]:
+    """The blocks, with lists apart from other text, and each from the next: their items' numbers follow each other."""
+    found: list[tuple[int, list[str], int | None]] = []
+    for block in some:
+        joins = False
+        for stretch in block.stretches:
+            mark = None if block.level else _MARK.match(stretch)
+            number = int(mark[1] or 0) if mark else None
+            text = stretch[mark.end() :] if mark else stretch
+            _, texts, first = found[-1] if joins else (0, [], -1)
+            if number == (first + len(texts) if first and number else first):
+                texts.append(text)
+            else:
+                found.append((block.level, [text], number))
+            joins = True
+    return [Block(level, tuple(texts), number) for level, texts, number in found]
 
 
 def words(line: Line) -> list[tuple[str, Quad]]:

@@ -19,7 +19,7 @@ from itertools import count
 from typing import Literal
 
 from ocr2.errors import OcrError, RendererMissing
-from ocr2.layout import Row, blocks, height, is_flat, lines_of, paragraphs, printable, printed, unplaced, words
+from ocr2.layout import Block, Row, blocks, height, is_flat, lines_of, paragraphs, printable, printed, unplaced, words
 from ocr2.pdf import write_pdf
 from ocr2.result import Result
 from ocr2.types import Box, Line, Transcript, join
@@ -53,18 +53,29 @@ def _escape_markdown(text: str) -> str:
     return re.sub(r"^(\d{1,9})(?=[.)](\s|$))", r"\1\\", escaped)
 
 
+def _marked(some: Iterable[Block]) -> Iterator[str]:
+    """Paragraphs, headings and lists in Markdown, where another sign begins another list."""
+    follows, sign = 0, "."
+    for block in some:
+        texts = [_escape_markdown(text) for text in block.stretches]
+        first = block.number
+        if first is None:
+            yield "#" * block.level + " " * bool(block.level) + "\\\n".join(texts)
+        else:
+            if follows != first:
+                sign = ")" if follows and sign == "." else "."
+            yield "\n".join(f"{f'{n}{sign}' if first else '-'} {text}" for n, text in enumerate(texts, first))
+        follows = first + len(texts) if first else 0
+
+
 def _markdown(results: Iterable[Result]) -> Iterator[bytes]:
-    """Paragraphs and headings, with a rule between pages; as it is what GOT answered as text, or what has no places."""
+    """Paragraphs, headings, lists, a rule between pages; as it is what GOT answered as text, or what has no places."""
     for n, result in enumerate(results):
         body = result.transcript.text
         if marked := _by_kind(result.transcript, "md"):
             body = marked
         elif is_flat(result.transcript):
-            parts = [
-                "#" * block.level + " " * bool(block.level) + "\\\n".join(map(_escape_markdown, block.stretches))
-                for block in blocks(result.transcript)
-            ]
-            body = "\n\n".join(parts)
+            body = "\n\n".join(_marked(blocks(result.transcript)))
         yield _utf8(("\n---\n\n" if n else "") + (body + "\n" if body else ""))
 
 
@@ -104,6 +115,16 @@ img {max-width: 100%; vertical-align: middle} .formula {text-align: center}</sty
 """
 
 
+def _tagged(block: Block) -> str:
+    """A paragraph, heading or list in HTML."""
+    texts = [html.escape(text) for text in block.stretches]
+    if block.number is not None:
+        tag, start = ("ol", f' start="{block.number}"' * (block.number > 1)) if block.number else ("ul", "")
+        return f"<{tag}{start}>{''.join(f'<li>{text}</li>' for text in texts)}</{tag}>"
+    tag = f"h{block.level}" if block.level else "p"
+    return f"<{tag}>{'<br/>'.join(texts)}</{tag}>"
+
+
 def _html(results: Iterable[Result]) -> Iterator[bytes]:
     """One HTML5 document (well-formed XML too), a section for each page."""
     yield _utf8(_HTML_HEAD)
@@ -113,8 +134,7 @@ def _html(results: Iterable[Result]) -> Iterator[bytes]:
         if marked := _by_kind(result.transcript, "html"):
             page.append(printable(marked))
         for block in () if marked else blocks(result.transcript):
-            tag = f"h{block.level}" if block.level else "p"
-            page.append(f"<{tag}>{'<br/>'.join(map(html.escape, block.stretches))}</{tag}>")
+            page.append(_tagged(block))
         yield _utf8("\n".join([*page, "</section>\n"]))
     yield b"</body>\n</html>\n"
 

@@ -273,10 +273,37 @@ def test_an_abbreviation_is_no_item_of_a_list(start):
     assert write("md", result(at("one row and", 0, 0, 200, 20), at(start, 0, 25, 200, 45))) == f"one row and {start}\n"
 
 
-@pytest.mark.parametrize("start", ["a) rows", "b. rows", "3. rows", "(4) rows", "5.Rows", "6、rows"])
-def test_an_item_of_a_list_starts_anew(start):
-    escaped = start.replace("3.", "3\\.")
-    assert write("md", result(at("a row and", 0, 0, 200, 20), at(start, 0, 25, 200, 45))) == f"a row and\\\n{escaped}\n"
+@pytest.mark.parametrize(
+    ("start", "written"),
+    [
+        ("a) rows", "\\\na) rows"),
+        ("(4) rows", "\\\n(4) rows"),
+        ("5.Rows", "\\\n5.Rows"),
+        ("b. rows", "\\\nb. rows"),
+        ("3. rows", "\n\n3. rows"),
+        ("6、行", "\n\n6. 行"),
+        ("• rows", "\n\n- rows"),
+        ("·行", "\n\n- 行"),
+    ],
+)
+def test_an_item_of_a_list_starts_anew(start, written):
+    page = result(at("a row and", 0, 0, 200, 20), at(start, 0, 25, 200, 45))
+    assert write("md", page) == f"a row and{written}\n"
+
+
+def test_lists_are_lists():
+    rows = ["It takes:", "- flour, 1. sifted", "- # of eggs: 3", "2. Mix.", "3. Bake.", "7. Eat."]
+    lines = [at(text, 0, 30 * n, 300, 30 * n + 20) for n, text in enumerate(rows)]
+    later = [at("8. Wash up.", 0, 300, 300, 320), at("1. Rest & sleep.", 0, 400, 300, 420)]
+    page = result(*(replace(line, end="\n\n" if line is lines[-1] else "\n") for line in lines), *later)
+    assert write("md", page) == (
+        "It takes:\n\n- flour, 1. sifted\n- \\# of eggs: 3\n\n2. Mix.\n3. Bake.\n\n7) Eat.\n\n8) Wash up.\n\n"
+        "1. Rest & sleep.\n"
+    )
+    body = write("html", page)
+    assert "<p>It takes:</p>\n<ul><li>flour, 1. sifted</li><li># of eggs: 3</li></ul>" in body
+    assert '<ol start="2"><li>Mix.</li><li>Bake.</li></ol>\n<ol start="7"><li>Eat.</li></ol>' in body
+    assert body.count("<ol>") == 1 and "<ol><li>Rest &amp; sleep.</li></ol>" in body
 
 
 def test_levels_of_headings():
@@ -292,11 +319,13 @@ def test_levels_of_headings():
         ("# not a heading", r"\# not a heading"),
         ("#5 stays, C# too", "#5 stays, C# too"),
         ("> quote", r"\> quote"),
-        ("- item", r"\- item"),
+        ("- 41 -", r"\- 41 -"),
+        ("- item", "- item"),
         ("-5 + 3 - 2", "-5 + 3 - 2"),
         ("---", r"\---"),
         ("* item", r"\* item"),
-        ("1. item", r"1\. item"),
+        ("1. item", "1. item"),
+        ("1. 2. item", r"1. 2\. item"),
         ("2019) x", r"2019\) x"),
         ("1.5 kg", "1.5 kg"),
         ("*bold* 2 * 3", r"\*bold\* 2 * 3"),
