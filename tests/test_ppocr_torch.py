@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,14 +20,16 @@ from ocr2.ppocr.torchnets import folded, running
 from ocr2.recipes.learning import write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CPU = torch.device("cpu")
 
 
-def lived(net: nn.Module, side: tuple[int, int]) -> nn.Module:
-    """The network with norms that aren't those of the start."""
+def lived(make: Callable[[], nn.Module], side: tuple[int, int]) -> nn.Module:
+    """A network with norms that aren't those of the start, the same each time."""
     torch.manual_seed(3)
+    net = make()
     with torch.no_grad():
         for _ in range(2):
             net.train()(torch.rand(2, 3, *side))
@@ -34,19 +37,20 @@ def lived(net: nn.Module, side: tuple[int, int]) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("net", "side"),
+    ("make", "side"),
     [
-        (Detector(), (64, 96)),
-        (Detector(residual=True), (96, 64)),
-        (Detector("resnet"), (64, 64)),
-        (Recognizer(12), (32, 133)),
-        (Recognizer(7, "mobilenet"), (32, 128)),
-        (Classifier(), (48, 192)),
+        (Detector, (64, 96)),
+        (partial(Detector, residual=True), (96, 64)),
+        (partial(Detector, "resnet"), (64, 64)),
+        (partial(Recognizer, 12), (32, 133)),
+        (partial(Recognizer, 7, "mobilenet"), (32, 128)),
+        (Classifier, (48, 192)),
     ],
     ids=["detector", "rse-fpn", "resnet", "recognizer", "mobilenet", "classifier"],
 )
-def test_folded_networks_give_what_they_gave_at_any_size(net: nn.Module, side: tuple[int, int]) -> None:
-    before = {name: value.clone() for name, value in lived(net, side).state_dict().items()}
+def test_folded_networks_give_what_they_gave_at_any_size(make: Callable[[], nn.Module], side: tuple[int, int]) -> None:
+    net = lived(make, side)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
     run = running(net, CPU, torch.get_num_threads())
     wide = (side[0], side[1] + (0 if isinstance(net, Classifier) else 64))
     for size in ((1, 3, *side), (1, 3, *wide), (2, 3, *side)):
@@ -62,7 +66,7 @@ def test_folded_networks_give_what_they_gave_at_any_size(net: nn.Module, side: t
 
 
 def test_a_network_is_run_side_by_side() -> None:
-    run = running(lived(Recognizer(9), (32, 64)), CPU, 1)
+    run = running(lived(partial(Recognizer, 9), (32, 64)), CPU, 1)
     lines = [np.random.default_rng(width).random((1, 3, 32, width), np.float32) for width in range(64, 128, 4)]
     alone = [run(line) for line in lines]
     with ThreadPoolExecutor(2) as pool:
