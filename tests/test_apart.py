@@ -47,10 +47,8 @@ def test_a_crash_takes_nothing_with_it() -> None:
 
 def test_what_hangs_is_ended() -> None:
     apart("math:sqrt", 1)
-    start = time.monotonic()
     with pytest.raises(RenderFailed, match=r"took longer than 0\.3 seconds"):
-        apart("time:sleep", 60, seconds=0.3)
-    assert time.monotonic() - start < 30
+        apart("time:sleep", 3600, seconds=0.3)
     assert apart("math:sqrt", 4) == 2.0
 
 

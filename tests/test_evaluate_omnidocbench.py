@@ -2,10 +2,10 @@ import itertools
 import json
 import random
 import re
-import time
 
 import numpy as np
 import pytest
+from hangs import ended
 from PIL import Image
 
 from ocr2.errors import BadInput
@@ -75,10 +75,9 @@ def test_lines_part_paragraphs_where_nothing_else_does():
 def test_what_never_ends_takes_no_long_time():
     for part in ("\\[", "$", "![", "<table>", "|\n", "\\begin{tabular}", "```a\n", "\\title{", "\\("):
         blocks(part * (40_000 // len(part)))
-    began = time.process_time()
-    assert rows("\\[" + "\\begin{array}{c} " * 6000 + "\\]")[0].startswith("\\[\\begin")
-    assert as_formula("{" * 50_000 + "a" + "}" * 50_000) == "a"
-    assert time.process_time() - began < 3  # each took many
+    with ended(8):
+        assert rows("\\[" + "\\begin{array}{c} " * 6000 + "\\]")[0].startswith("\\[\\begin")
+        assert as_formula("{" * 50_000 + "a" + "}" * 50_000) == "a"
 
 
 def test_braces_around_letters_are_taken_out_from_within():
@@ -159,9 +158,8 @@ def test_a_hostile_page_is_matched_in_bounded_time():
 
 
 def test_very_many_pieces_are_matched_in_bounded_time():
-    began = time.process_time()
-    assert len(matched(["A first paragraph", "and the second one", "a third"], ["a"] * 20_000, [])) == 3
-    assert time.process_time() - began < 10
+    with ended(10):
+        assert len(matched(["A first paragraph", "and the second one", "a third"], ["a"] * 20_000, [])) == 3
 
 
 def test_the_truth_itself_is_perfect_and_nothing_is_worst(tmp_path):
