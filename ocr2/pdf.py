@@ -156,7 +156,7 @@ def _dpi(image: Image.Image) -> tuple[float, float]:
         across, down = (float(dpi) for dpi in image.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return 150.0, 150.0
-    return (across, down) if 50 <= across <= 1200 and 50 <= down <= 1200 else (150.0, 150.0)
+    return (across, down) if 10 <= across <= 1200 and 10 <= down <= 1200 else (150.0, 150.0)
 
 
 def _settled(result: Result) -> list[Line]:

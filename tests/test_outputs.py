@@ -763,6 +763,16 @@ def test_pdf_needs_a_page_and_an_image():
         list(FORMATS["pdf"]([LATIN]))
 
 
+@pytest.mark.parametrize(("dpi", "credible"), [(17, 17), (40, 40), (300, 300), (1, 150), (9600, 150)])
+def test_a_pdf_page_is_as_large_as_the_resolution_says(dpi, credible):
+    """Also where a very large page was drawn small; a camera's 1 dot an inch, which it doesn't know, says nothing."""
+    read = drawn(LATIN, (dpi, dpi))
+    with pypdfium2.PdfDocument(b"".join(FORMATS["pdf"]([read]))) as document:
+        assert document[0].get_size() == pytest.approx(
+            (read.width * 72 / credible, read.height * 72 / credible), rel=1e-3
+        )
+
+
 @pytest.mark.parametrize(("size", "pixels"), [((70000, 40), (65500, 37)), ((1, 70000), (1, 65500))])
 def test_pdf_takes_images_that_are_too_long_for_a_jpeg(size, pixels):
     """Smaller, on a page that is not too long for a PDF, with the text where it was."""
