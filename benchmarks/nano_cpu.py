@@ -3,7 +3,8 @@
     python benchmarks/nano_cpu.py CORPUS [--model FOLDER] [--threads 1] [--rounds 3] [--json OUT.json]
 
 CORPUS is a folder of texts in English and Chinese, and of formulas. The pages have 1,000 characters of them in one
-column, 768 × 1024 pixels, black on white and clean, as Tesseract has it easiest. Everything is processor seconds, user
+column, 768 × 1024 pixels, black on white and clean, as Tesseract has it easiest; the letters as many in type of the
+usual size, and white below. Everything is processor seconds, user
 and system, of this process or of Tesseract's; all read the same pages in turn, and the least of the rounds counts, as
 other work only ever adds time.
 
@@ -70,6 +71,8 @@ TOGETHER = 4
 """Pages that are read at once."""
 SIZE, MARGIN = (768, 1024), 48
 """Pixels of a page, and of its white edge."""
+USUAL = 14
+"""Pixels of a letter's type: that of 11 points on a page so large."""
 
 
 @dataclass(frozen=True)
@@ -121,26 +124,27 @@ class Given:
         return chosen, scores, [[self.guesses(place) for place in row] for row in places]
 
 
-def page(corpus: Corpus, language: Any, characters: int) -> Item:
+def page(corpus: Corpus, language: Any, characters: int, name: str = "page", sizes: Sequence[int] = SIZES) -> Item:
     """So many characters of running text, as large as they fit into one column."""
     rng, paragraphs, length = Random(0), [], characters
     while length > 0:
         paragraphs.append(corpus.paragraph(rng, language)[:length])
         length -= len(paragraphs[-1]) + 2
     x1, y1 = SIZE[0] - MARGIN, SIZE[1] - MARGIN
-    for size in reversed(SIZES):
+    for size in reversed(sizes):
         style = Style(faces("serif")[0], faces("han")[0], size, 1.4, before=0.5)
         blocks = [Block(paragraph, style) for paragraph in paragraphs]
         sheet = typeset([Part(blocks, [Box(MARGIN, MARGIN, x1, y1)])], *SIZE)
         text = join(sheet.lines)
         if len("".join(text.split())) >= 0.99 * len("".join("".join(paragraphs).split())):
             break
-    return Item(f"page {language}", Image.fromarray(plain_paper(sheet.ink)), text, language, Prompt())
+    return Item(f"{name} {language}", Image.fromarray(plain_paper(sheet.ink)), text, language, Prompt())
 
 
 def pages(corpus: Corpus, characters: int) -> list[Item]:
-    """A page of each language, a line and a formula."""
+    """A page and a letter of each language, a line and a formula."""
     found = [page(corpus, language, characters) for language in ("en", "zh")]
+    found += [page(corpus, language, characters, "letter", [USUAL]) for language in ("en", "zh")]
     for name in ("line-en", "formula"):
         sample = engine_of(name, Materials(corpus, strength=0), 0)[0]
         found.append(Item(name.removesuffix("-en"), sample.images[0], sample.text, "en", sample.prompt))

@@ -12,8 +12,8 @@ from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import (
 
 from ocr2.errors import BadPrompt
 from ocr2.got.config import PRESETS, EncoderConfig
-from ocr2.got.views import grid, look
-from ocr2.types import Prompt
+from ocr2.got.views import grid, look, trimmed
+from ocr2.types import Box, Prompt
 
 SQUARE = EncoderConfig(side=128)
 NANO = PRESETS["nano"].encoder
@@ -160,3 +160,47 @@ def test_the_grid_against_brute_force_and_the_reference_library() -> None:
         expected = get_optimal_tiled_canvas((height, width), (side, side), 1, most)
         assert grid(width, height, most, side) == expected, (width, height, most, side)
         assert brute(width, height, most, side) == expected, (width, height, most, side)
+
+
+# Empty edges
+
+
+def printed(colour: str = "white", at: tuple[int, int, int, int] = (400, 300, 900, 500)) -> Image.Image:
+    """A page of 1000 × 1600 pixels with rows of print in that box of it."""
+    page = Image.new("RGB", (1000, 1600), colour)
+    x0, y0, x1, y1 = at
+    for top in range(y0, y1, 20):
+        page.paste(noise(x1 - x0, 10, top), (x0, top))
+    return page
+
+
+@pytest.mark.parametrize("colour", ["white", "#f2e8d0", "black"])
+def test_empty_edges_are_cut_off(colour: str) -> None:
+    around = trimmed(printed(colour))
+    assert around.size == (500 + 2 * 25, 192 + 2 * 25)  # the last row of print ends at 490, in a square until 492
+    assert np.array_equal(around, printed(colour).crop((375, 275, 925, 517)))
+    (view,) = look([printed(colour)], Prompt(), NANO)
+    assert view.shape == (3, 256, 576)
+
+
+def test_what_is_at_the_edge_stays() -> None:
+    page = printed(at=(0, 0, 1000, 1600))
+    assert trimmed(page).size == page.size
+    for size in SIZES:
+        assert trimmed(noise(*size)).size == size
+
+
+def test_of_an_empty_page_all_stays_and_specks_are_print() -> None:
+    assert trimmed(Image.new("RGB", (1000, 1600), "white")).size == (1000, 1600)
+    specked = printed()
+    specked.paste((0, 0, 0), (4, 1590, 7, 1593))
+    assert trimmed(specked).size == (925, 1600 - 275)
+    paper = np.asarray(printed(), np.int16) + np.random.default_rng(0).integers(-16, 16, (1600, 1000, 1))
+    assert trimmed(Image.fromarray(paper.clip(0, 255).astype(np.uint8))).size == (550, 242)
+
+
+def test_where_places_are_told_by_their_share_of_the_page_all_of_it_is_shown() -> None:
+    whole = look([printed()], Prompt(box=Box(400, 300, 900, 500)), NANO)[0].shape
+    assert whole == look([printed()], Prompt(point=(400, 300)), NANO)[0].shape == (3, 1024, 640)
+    assert look([printed()], Prompt(color="red"), NANO)[0].shape == (3, 256, 576)
+    assert (look([printed()], Prompt(), SQUARE)[0] == reference(printed(), 128)[0]).all()

@@ -11,7 +11,7 @@ edit distance of 0.02 on pages of texts and fonts that were never trained on.
 What differs from the paper, and what it is for:
 - a stem of convolutions, where a linear map of 16 × 16 pixels stayed on the plateau (a toy: 3.32 nats a token against
   1.09 after 150,000 lines);
-- views as small as the page needs, so that a line costs a sixteenth of a page;
+- views as small as the page needs, without its empty edges, so that a line costs a sixteenth of a page;
 - heads that guess the next three tokens as well, which a processor verifies at little more than the cost of one;
 - linear maps of the decoder that begin with 1/√width: with 0.02 narrow models stayed without eyes (12 lines by heart:
   0.003 nats after 80 steps against 0.155 after 120).
