@@ -115,7 +115,7 @@ def test_nano_cpu(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "out.json").read_text())
     assert (record["threads"], [page["what"] for page in record["pages"]]) == (
         1,
-        ["page en", "page zh", "line", "formula"],
+        ["page en", "page zh", "letter en", "letter zh", "line", "formula"],
     )
     for page in record["pages"]:
         assert {"ocr2 ppocr", "onnx int8: step of 3", "torch fp32: all, 3 right"} <= page["seconds"].keys()
