@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, fields
-from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from ocr2.errors import BadInput, BadPrompt
@@ -87,17 +87,21 @@ def _take(record: object, name: str, kind: type[T], within: str = "") -> T:
     if name not in record:
         raise BadInput(f"field {field!r} is missing; give records as the json format has them")
     value = record[name]
-    if kind is float and type(value) is int:
+    if kind is float and _is_number(value):
         value = float(value)
-    whole = isfinite(value) if isinstance(value, float) else not isinstance(value, bool) or kind is bool
-    if not isinstance(value, kind) or not whole:
+    elif kind is float or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise _malformed(field, kind.__name__, value)
-    return value
+    return cast("T", value)
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is one that a float can be, and that JSON has: no NaN, no infinity."""
+    return type(value) in (int, float) and abs(cast("float", value)) <= sys.float_info.max
 
 
 def _numbers(value: object, field: str, count: int | None = None) -> tuple[float, ...]:
     sized = isinstance(value, list) and (count is None or len(value) == count)
-    if not sized or not all(type(number) in (int, float) and isfinite(number) for number in cast("list[float]", value)):
+    if not sized or not all(map(_is_number, cast("list[object]", value))):
         raise _malformed(field, f"{count} numbers" if count else "a list of numbers", value)
     return tuple(float(number) for number in cast("list[float]", value))
 

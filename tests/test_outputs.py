@@ -153,6 +153,9 @@ def test_json_has_pieces_where_there_are_some():
     ("path", "value", "named"),
     [
         (["score"], float("nan"), "lines[1].score"),
+        (["score"], 10**400, "lines[1].score"),
+        (["score"], True, "lines[1].score"),
+        (["centers"], [10**400], "lines[1].centers"),
         (["centers"], [0.5, float("inf")], "lines[1].centers"),
         (["quad", 0, 1], float("-inf"), "lines[1].quad[0]"),
         (["pieces"], {}, "lines[1].pieces"),
