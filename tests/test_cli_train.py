@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from ocr2 import cli, curves
+from ocr2.cli import train as cli_train
 from ocr2.cli.train import told
 from ocr2.got import checkpoint
 from ocr2.got.config import DecoderConfig, EncoderConfig, GOTConfig
@@ -51,6 +52,18 @@ def test_a_run_leaves_a_model_a_log_and_a_picture_and_goes_on(tmp_path: Path) ->
     again = train("--out", out, "--steps", 6)
     assert again.returncode == 0, again.stderr
     assert curves.read(out / "steps.jsonl") == steps
+    other = train("--out", out, "--steps", 6, "--seed", 5)
+    assert other.returncode == 2
+    assert "seed" in other.stderr
+
+
+@pytest.mark.parametrize("args", [["tiny"], ["ppocr", "--stage", "rec"]])
+def test_another_seed_is_that_of_the_stage(args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(cli_train, "_follow", lambda run, *_: seeds.append(run.recipe.stage.seed))
+    for seed in ([], ["--seed", "7"]):
+        cli.commands(["train", *args, "--out", str(tmp_path), *seed], standalone_mode=False)
+    assert seeds == [0, 7]
 
 
 def test_what_it_made_is_what_read_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,6 +121,9 @@ def test_a_model_is_fine_tuned(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert [step.number for step in curves.read(tmp_path / "out" / "steps.jsonl")] == [1, 2]
     assert len(Tokenizer.load(tmp_path / "out" / "model").encode("Ω")) == 1
     assert (tmp_path / "out" / "onnx" / "decoder.onnx").exists()
+    with pytest.raises(SystemExit):
+        cli.main([*args, "--seed", "3"])
+    assert "seed" in capsys.readouterr().err
 
 
 def test_a_place_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,7 @@ RECIPES = ("finetune", "nano", "paper", "ppocr", "tiny")
 @click.option(
     "--rows", type=click.IntRange(1), help="The most samples at once, where memory is short; else the recipe's."
 )
+@click.option("--seed", type=click.IntRange(0), help="Another one than the recipe's: other samples, in another order.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop after so long, to go on another time.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that make samples; else one less than processors.")
 @click.option("--device", metavar="cpu|cuda", help="Else a GPU if there is one.")
@@ -58,7 +59,8 @@ def train(recipe: str, out: Path, minutes: float | None, tensorboard: bool, **as
     \b
     ocr2 train finetune --init MODEL --data my.jsonl --out runs/mine
     ocr2 train tiny --out runs/tiny                     see it work
-    ocr2 train nano --data corpora/ --out runs/nano     stage 1: texts, drawn as they are needed
+    ocr2 train nano --data corpora/ --out runs/1        stage 1: texts, drawn as they are needed
+    ocr2 train nano --stage 2 --data corpora/ --init runs/1/model --out runs/2
     ocr2 train paper --stage 2 --data shards/ --init runs/1/model --init QWEN --out runs/2
     ocr2 train ppocr --stage rec --data labels/ --init ppocrv2 --out runs/rec
     torchrun --nproc-per-node 8 -m ocr2 train paper …   on several GPUs
@@ -100,7 +102,15 @@ class _Stop:
 
 
 def _run(
-    recipe: str, stop: _Stop, *, stage: str, steps: int | None, rows: int | None, workers: int | None, **asked: Any
+    recipe: str,
+    stop: _Stop,
+    *,
+    stage: str,
+    steps: int | None,
+    rows: int | None,
+    seed: int | None,
+    workers: int | None,
+    **asked: Any,
 ) -> Run | Learning:
     """The run that the options ask for. Raises ModelMissing without what it runs on."""
     asked["workers"] = _processors() - 1 if workers is None else workers
@@ -115,9 +125,9 @@ def _run(
         if recipe == "finetune":
             from ocr2.recipes import finetune
 
-            return finetune.FineTuning(stop=stop, asked=steps, rows=rows, **tuning, **asked)
+            return finetune.FineTuning(stop=stop, asked=steps, rows=rows, seed=seed or 0, **tuning, **asked)
         if recipe == "ppocr":
-            return learning.Run(ppocr.recipe(stage, steps, rows), stop=stop, **asked)
+            return learning.Run(ppocr.recipe(stage, steps, rows, seed), stop=stop, **asked)
         recipes = import_module(f"ocr2.recipes.{recipe}").recipes()
     except ModuleNotFoundError as error:
         if str(error.name).startswith("ocr2"):
@@ -129,6 +139,8 @@ def _run(
         recipes = [replace(each, stage=replace(each.stage, steps=steps)) for each in recipes]
     if rows:
         recipes = [replace(each, rows=rows) for each in recipes]
+    if seed is not None:
+        recipes = [replace(each, stage=replace(each.stage, seed=seed)) for each in recipes]
     return Run(recipes, int(stage), stop=stop, **asked)
 
 

@@ -7,7 +7,7 @@ engine[123]
 from __future__ import annotations
 
 from collections.abc import Callable, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal
@@ -59,6 +59,8 @@ class Materials:
     """A folder of handwritten lines with their texts."""
     label: Callable[[Image.Image], Page] | None = None
     """What reads photos: an OCR-1.0 reader."""
+    most: int = MOST
+    """Latin characters of a printed page at most."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,15 @@ def engine_of(name: str, having: Materials, seed: int) -> Source:
     return engine
 
 
-def _drawn(having: Materials, seed: int, most: int = MOST) -> Turns:
+def _drawn(having: Materials, seed: int) -> Turns:
     """Printed pages, in one column and two, English and Chinese."""
     shapes: tuple[tuple[Shape, Speech], ...] = (("page", "en"), ("page", "zh"), ("columns", "en"), ("columns", "zh"))
     clean = not having.strength
-    return Turns.of(*(Lines(having.corpus, *shape, seed, most=most, clean=clean) for shape in shapes))
+    return Turns.of(*(Lines(having.corpus, *shape, seed, most=having.most, clean=clean) for shape in shapes))
+
+
+def _short(having: Materials) -> Materials:
+    return replace(having, most=min(having.most, SHORT))
 
 
 def _of_pdfs(having: Materials, seed: int, shape: Literal["page", "line", "paragraph"]) -> Pdf:
@@ -164,7 +170,7 @@ ENGINES: dict[str, Build] = {
     "crops": lambda having, seed: Crops.of(_drawn(having, seed), seed),
     "crops-pdf": lambda having, seed: Crops.of(_of_pdfs(having, seed, "page"), seed),
     # GOT §3.4.3
-    "multipage": lambda having, seed: Multipage.of(_drawn(having, seed, SHORT), seed),
+    "multipage": lambda having, seed: Multipage.of(_drawn(_short(having), seed), seed),
     "multipage-pdf": lambda having, seed: Multipage.of(_of_pdfs(having, seed, "page"), seed),
 }
 """By name, each made of materials and a seed."""

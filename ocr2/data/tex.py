@@ -37,7 +37,8 @@ class Tex:
     """An endless source of pages."""
 
     def __init__(self, corpus: Corpus, seed: int, *, strength: float = 1.0) -> None:
-        """`strength` is that of paper and damage (see `paper.aged`), 0 for none."""
+        """`strength` is that of paper and damage (see `paper.aged`), 0 for none. Raises BadInput without files."""
+        corpus.found(Random(), "tex")
         self.corpus, self.seed, self.strength = corpus, seed, strength
 
     @property

@@ -100,6 +100,8 @@ class FineTuning(Run):
     """How many steps; else by the number of samples."""
     rows: int | None = None
     """The most samples at once."""
+    seed: int = 0
+    """Of the order of the samples, and of adapters."""
 
     @cached_property
     def folders(self) -> list[Path]:
@@ -167,6 +169,7 @@ class FineTuning(Run):
             losses={"ahead": 0.5} if config.decoder.ahead else {},
             tokens=config.context,
             data={name: count / 1e6 for name, count in samples.items()},
+            seed=self.seed,
         ).often_saved()
         portable = self.begun.size < BIG and config.encoder.positions == "rotary" and find_spec("onnx") is not None
         budget = max(BUDGET, config.context)

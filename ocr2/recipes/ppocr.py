@@ -90,12 +90,12 @@ RECIPES: dict[str, Recipe] = {
 """By the name of the stage."""
 
 
-def recipe(name: str, steps: int | None = None, rows: int | None = None) -> Recipe:
-    """The stage of that name, with other numbers of steps and rows. Raises BadInput for a name that no stage has."""
+def recipe(name: str, steps: int | None = None, rows: int | None = None, seed: int | None = None) -> Recipe:
+    """The stage of that name, with other numbers where they are given. Raises BadInput for a name that no stage has."""
     if name not in RECIPES:
         raise BadInput(f"stage {name!r}: this recipe has the stages {', '.join(RECIPES)}")
     found = RECIPES[name]
-    stage = replace(found.stage, steps=steps or found.stage.steps)
+    stage = replace(found.stage, steps=steps or found.stage.steps, seed=found.stage.seed if seed is None else seed)
     return replace(found, stage=stage.often_saved(), rows=rows or found.rows)
 
 
