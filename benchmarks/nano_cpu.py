@@ -27,7 +27,7 @@ import resource
 import sys
 import time
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -89,11 +89,13 @@ class Item:
 class Given:
     """A runner whose network does all its work, and whose answers are then exchanged for a given text.
 
-    Of the tokens that it guesses, all but the first `right` - 1 are wrong, so each step makes `right` tokens.
+    Of the tokens that it guesses, all but the first `right` - 1 are wrong, so each step makes `right` tokens: fewer
+    where one of them is none of the tokens that are guessed.
     """
 
     def __init__(self, runner: Any, answer: Sequence[int], end: int, right: int) -> None:
         self.runner, self.context, self.ahead = runner, runner.context, runner.ahead
+        self.known = runner.config.decoder.guessed or runner.config.decoder.vocabulary
         self.truth, self.right, self.asked = [*answer, *[end] * (2 + runner.ahead)], right, 0
         self.wrong = next(n for n in count() if n not in self.truth)
 
@@ -102,8 +104,8 @@ class Given:
 
     def guesses(self, place: int) -> list[int]:
         """Those that are made together with token `place` of the answer."""
-        known = self.truth[place + 1 : place + self.right]
-        return (known + [self.wrong] * self.ahead)[: self.ahead]
+        known = takewhile(lambda token: token < self.known, self.truth[place + 1 : place + self.right])
+        return [*known, *[self.wrong] * self.ahead][: self.ahead]
 
     def begin(
         self, rows: Sequence[int], questions: Sequence[Any], bans: Sequence[Sequence[int]]

@@ -28,7 +28,7 @@ def test_how_it_trains_is_not_written() -> None:
 def test_tokens_ahead() -> None:
     assert (PRESETS["580m"].decoder.ahead, PRESETS["nano"].decoder.ahead, STAGE1.decoder.ahead) == (0, 3, 0)
     record = PRESETS["580m"].to_json()
-    del record["decoder"]["ahead"]  # as it was before there were any
+    del record["decoder"]["ahead"], record["decoder"]["guessed"]  # as it was before there were any
     assert GOTConfig.from_json(record) == PRESETS["580m"]
 
 
@@ -48,6 +48,7 @@ def test_tokens_ahead() -> None:
         ({"layers": 10**7}, "decoder layers=10000000: expected 1 to 1,024"),
         ({"vocabulary": 10**12}, "decoder vocabulary=1000000000000: expected 1 to 16,777,216"),
         ({"ahead": 10**6}, "decoder ahead=1000000: expected 0 to 256"),
+        ({"guessed": 151861}, "decoder guessed=151861 is more than the vocabulary of 151860"),
         ({"theta": math.nan}, "decoder theta=nan: expected 1 to 1,000,000,000,000"),
         ({"theta": 10**400}, "decoder theta=10{79}: expected"),
         ({"eps": math.inf}, "decoder eps=inf: expected 1e-30 to 1"),

@@ -331,10 +331,15 @@ def test_checkpointing_changes_nothing(config: GOTConfig, sizes: tuple[tuple[int
         torch.testing.assert_close(plain, again)
 
 
-@pytest.mark.parametrize("chunk", [1024, 3])
-def test_the_losses_are_means_over_labels(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def guessing(count: int) -> GOT:
+    """A model that guesses among so many tokens."""
+    return ours(replace(NANO, decoder=replace(NANO.decoder, guessed=count)))
+
+
+@pytest.mark.parametrize(("chunk", "guessed"), [(1024, 0), (3, 0), (1024, 150), (3, 7)])
+def test_the_losses_are_means_over_labels(chunk: int, guessed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ocr2.got.model._CHUNK", chunk)
-    model, data = ours(NANO), batch(NANO, (128, 128))
+    model, data = guessing(guessed), batch(NANO, (128, 128))
     with torch.no_grad():
         states = model.states(data)
         found, sums, count = model(data), [0.0] * 4, 0
@@ -345,8 +350,9 @@ def test_the_losses_are_means_over_labels(chunk: int, monkeypatch: pytest.Monkey
                 count += 1
                 for k in range(4):
                     state = model.ahead[k - 1](states[row, place]) if k else states[row, place]
-                    if place + 1 + k < len(labels) and labels[place + 1 + k] >= 0:
-                        sums[k] -= model.decoder.head(state).log_softmax(-1)[labels[place + 1 + k]].item()
+                    known = (k and guessed) or 300
+                    if place + 1 + k < len(labels) and 0 <= labels[place + 1 + k] < known:
+                        sums[k] -= model.decoder.head(state)[:known].log_softmax(-1)[labels[place + 1 + k]].item()
     assert count == 7 + 5
     assert found["next"].item() == pytest.approx(sums[0] / count, rel=1e-5)
     assert found["ahead"].item() == pytest.approx(sum(sums[1:]) / count / 3, rel=1e-5)
@@ -362,12 +368,14 @@ def test_losses_of_answers_shorter_than_what_is_guessed(length: int) -> None:
 
 @torch.no_grad()
 def test_guesses() -> None:
-    model, states = ours(NANO), torch.randn(5, 48)
-    for head in model.ahead:
+    states = torch.randn(5, 48)
+    model, few = ours(NANO), guessing(20)
+    for head in (*model.ahead, *few.ahead):
         head.down.weight.zero_()  # now each says what comes next
     logits = model.decoder.head(states)
     logits[:, NANO.image_token] = -math.inf
     assert torch.equal(model.guesses(states), logits.argmax(-1)[:, None].expand(5, 3))
+    assert torch.equal(few.guesses(states), logits[:, :20].argmax(-1)[:, None].expand(5, 3))
     assert ours().guesses(states[:, :32]).shape == (5, 0)
 
 

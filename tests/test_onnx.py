@@ -45,7 +45,7 @@ NANO = GOTConfig(
         side=512, square=False, stem="conv", width=32, layers=3, heads=2, mlp=64, window=6, global_layers=(1,),
         positions="rotary", pool=4, neck=16, out=(16, 32),
     ),
-    DecoderConfig(vocabulary=300, width=32, layers=2, heads=4, kv_heads=4, mlp=64, theta=1e4, ahead=3),
+    DecoderConfig(vocabulary=300, width=32, layers=2, heads=4, kv_heads=4, mlp=64, theta=1e4, ahead=3, guessed=100),
     context=1200,
     image_token=TOKENIZER.image,
 )  # fmt: skip

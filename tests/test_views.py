@@ -4,15 +4,17 @@ import random
 
 import numpy as np
 import pytest
-from PIL import Image, ImageColor
+from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import (
     GotOcr2ImageProcessorPil,
     get_optimal_tiled_canvas,
 )
 
+from ocr2.data.corpus import Corpus
+from ocr2.data.synth import Synth
 from ocr2.errors import BadPrompt
 from ocr2.got.config import PRESETS, EncoderConfig
-from ocr2.got.views import grid, look, trimmed
+from ocr2.got.views import grid, look, trimmed, type_size
 from ocr2.types import Box, Prompt
 
 SQUARE = EncoderConfig(side=128)
@@ -78,9 +80,13 @@ def test_a_view_for_each_page() -> None:
             look(pages[:count], Prompt(pages=asked), SQUARE)
 
 
-def test_other_modes_become_rgb() -> None:
-    gray = noise(90, 50).convert("L")
-    assert (look([gray], Prompt(), SQUARE)[0] == look([gray.convert("RGB")], Prompt(), SQUARE)[0]).all()
+@pytest.mark.parametrize("config", [SQUARE, NANO], ids=["square", "fitted"])
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA"])
+def test_other_modes_become_rgb(mode: str, config: EncoderConfig) -> None:
+    page = noise(900, 500).convert(mode)
+    for prompt in (Prompt(), Prompt(tiles=4)):
+        both = zip(look([page], prompt, config), look([page.convert("RGB")], prompt, config), strict=True)
+        assert all((view == same).all() for view, same in both)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +108,63 @@ def test_a_fitted_view(size: tuple[int, int], ink: tuple[int, int], view: tuple[
     expected.paste("black", (0, 0, *ink))
     assert (made == np.asarray(expected).transpose(2, 0, 1)).all()
     assert NANO.tokens(*made.shape[1:]) == view[0] * view[1] / 64**2
+
+
+def lettered(*parts: tuple[str, int], size: tuple[int, int] = (900, 1000)) -> Image.Image:
+    """Texts, each in type of a size, below each other."""
+    page, y = Image.new("L", size, 250), 20
+    pen = ImageDraw.Draw(page)
+    for text, high in parts:
+        pen.multiline_text((20, y), text, 20, ImageFont.load_default(high))
+        y += round(1.4 * high * (1 + text.count("\n")))
+    return page
+
+
+LARGE = "\n".join(["The quick brown fox jumps over", "a lazy dog, every now and then;"] * 10)
+
+
+def test_a_page_in_large_type_is_shown_smaller() -> None:
+    page = lettered((LARGE, 32))
+    (view,) = look([page], Prompt(), NANO)
+    assert 0.9 * 512 * 512 <= view[0].size <= 0.6 * page.width * page.height
+    assert (view[0, :, -1] == 250).any()  # no column is for nothing
+    assert 14 <= type_size(view) <= 24  # as small as pictures become
+    (same,) = look([page], Prompt(format=True), NANO)
+    assert (same == view).all()
+    wide, high = page.size
+    (regional,) = look([page], Prompt(box=Box(0, 0, wide, high)), NANO)
+    assert regional.size < 0.6 * 3 * wide * high
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        lettered((LARGE, 32), ("See the footnote, in type as small as pages have it.", 11)),
+        lettered((LARGE, 13)),
+        lettered(*[("word", 32)] * 10),  # as in columns: no line of it is seen as one
+        ImageOps.invert(lettered((LARGE, 32))),
+        noise(900, 1000),
+        Image.new("RGB", (900, 1000)),
+    ],
+    ids=["small print", "usual type", "no lines", "light on dark", "noise", "black"],
+)
+def test_other_pages_are_not_made_smaller(page: Image.Image) -> None:
+    (view,) = look([page], Prompt(box=Box(0, 0, 9, 9)), NANO)
+    assert (view[:, : page.height, : page.width] == np.asarray(page.convert("RGB")).transpose(2, 0, 1)).all()
+
+
+@pytest.mark.parametrize("kind", ["music", "molecule", "chart", "geometry"])
+def test_what_is_no_text_is_not_made_smaller(kind: str) -> None:
+    sample = Synth(kind, Corpus(), 1, strength=0)[0]
+    page = sample.images[0].resize((1000, 1000))
+    (view,) = look([page], Prompt(box=Box(0, 0, 9, 9)), NANO)
+    assert view.shape == (3, 1024, 1024)
+
+
+def test_a_line_keeps_its_pixels() -> None:
+    page = lettered(("The quick brown fox jumps over", 40), size=(700, 80))
+    (view,) = look([page], Prompt(box=Box(0, 0, 9, 9)), NANO)
+    assert (view[:, :80, :700] == np.asarray(page.convert("RGB")).transpose(2, 0, 1)).all()
 
 
 def test_a_small_page_is_shown_pixel_by_pixel() -> None:

@@ -38,6 +38,14 @@ def test_it_fits_the_preset() -> None:
     assert (tokenizer.size, tokenizer.image) == (config.decoder.vocabulary, config.image_token)
 
 
+def test_the_most_frequent_entries_are_those_that_are_guessed() -> None:
+    tokenizer, guessed = Tokenizer.load(NANO), PRESETS["nano"].decoder.guessed
+    texts = [*TEXTS[:1], *TEXTS[2:5]]
+    ids = [number for text in texts for number in tokenizer.encode(text)]
+    assert sum(number < guessed for number in ids) > 0.95 * len(ids)
+    assert tokenizer.end < guessed
+
+
 def test_chinese_characters_are_entries_and_never_part_of_longer_ones() -> None:
     tokenizer = Tokenizer.load(NANO)
     text = "的一是了我不人在他有這個上們來到時大地為子中你說生國年着就那和要她出也得里后自以会"

@@ -89,9 +89,13 @@ class DecoderConfig:
     eps: float = 1e-6
     ahead: int = 0
     """How many further tokens are guessed with each next one, by a head each: verified, they are an answer sooner."""
+    guessed: int = 0
+    """Tokens that are guessed ahead: the first of the vocabulary, where those are the most frequent; 0 is all."""
 
     def __post_init__(self) -> None:
         _bounded("decoder", self)
+        if self.guessed > self.vocabulary:
+            raise BadCheckpoint(f"decoder guessed={self.guessed} is more than the vocabulary of {self.vocabulary}")
         _divides("decoder", heads=self.heads, width=self.width)
         _divides("decoder", kv_heads=self.kv_heads, heads=self.heads)
         if self.width // self.heads % 2:
@@ -125,6 +129,11 @@ class OPTConfig:
     @property
     def ahead(self) -> int:
         """It guesses no further tokens: it only teaches."""
+        return 0
+
+    @property
+    def guessed(self) -> int:
+        """All would be."""
         return 0
 
 
@@ -212,13 +221,13 @@ def _divides(part: str, **pair: int) -> None:
         raise BadCheckpoint(f"{part} {large}={dividend} is not a multiple of {small}={divisor}")
 
 
-_FROM_ZERO = ("image_token", "ahead")
+_FROM_ZERO = ("image_token", "ahead", "guessed")
 """The numbers that may be 0; all others are at least 1."""
 _BOUNDS: dict[str, tuple[float, float]] = {
     **{"side": (STRIDE, 1 << 14), "window": (1, 1 << 10), "neck": (1, 1 << 16), "out": (1, 1 << 16)},
     **{"width": (1, 1 << 16), "layers": (1, 1 << 10), "heads": (1, 1 << 10), "kv_heads": (1, 1 << 10)},
     **{"mlp": (1, 1 << 20), "vocabulary": (1, 1 << 24), "positions": (1, 1 << 20), "context": (1, 1 << 20)},
-    **{"ahead": (0, 1 << 8), "eps": (1e-30, 1), "theta": (1, 10**12)},
+    **{"ahead": (0, 1 << 8), "guessed": (0, 1 << 24), "eps": (1e-30, 1), "theta": (1, 10**12)},
 }
 """The least and the most that a number may be: far beyond any model, and little enough to be gone through."""
 _KINDS: dict[type, str] = {DecoderConfig: "qwen2", OPTConfig: "opt"}
@@ -240,7 +249,9 @@ PRESETS = {
             neck=128,
             out=(256, 512),
         ),
-        DecoderConfig(vocabulary=16384, width=512, layers=6, heads=8, kv_heads=8, mlp=1408, theta=1e4, ahead=3),
+        DecoderConfig(
+            vocabulary=16384, width=512, layers=6, heads=8, kv_heads=8, mlp=1408, theta=1e4, ahead=3, guessed=9216
+        ),
         context=4096,
         image_token=2,
     ),

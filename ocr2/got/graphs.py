@@ -275,15 +275,17 @@ class _Decoder:
         return str(g.op("FusedMatMul", states, "embed", domain=MICROSOFT, transB=1))
 
     def guess_head(self, states: str, nowhere: str) -> str:
-        """Logits of (B, A, W) states. In 8 bits by the negative embedding, made when the graph is loaded.
+        """Logits of (B, A, W) states, for those tokens that are guessed. Its weights are made when the graph is loaded.
 
-        onnxruntime can't mend the overflow of older processors (see `session`) for a weight that two nodes share.
+        In 8 bits they are the negative embedding: onnxruntime can't mend the overflow of older processors (see
+        `session`) for a weight that two nodes share.
         """
-        g = self.g
+        g, among = self.g, (self.g.longs(0), self.g.longs(self.config.guessed or self.config.vocabulary))
+        table, nowhere = (g.op("Slice", each, *among) for each in ("embed", nowhere))
         if not g.int8:
-            return str(g.op("Add", self.head(states), nowhere))
-        turned = g.op("Transpose", g.op("Neg", "embed"), perm=(1, 0))
-        return str(g.op("Sub", nowhere, g.whole_product(states, turned, "embed.scale")))
+            return str(g.op("Add", g.op("FusedMatMul", states, table, domain=MICROSOFT, transB=1), nowhere))
+        turned = g.op("Transpose", g.op("Neg", table), perm=(1, 0))
+        return str(g.op("Sub", nowhere, g.whole_product(states, turned, g.op("Slice", "embed.scale", *among))))
 
     def guess(self, states: str, logits: str) -> None:
         """The likeliest tokens after the next one, at the last place where all tokens before are the chosen ones."""

@@ -66,7 +66,7 @@ class GOT(nn.Module):
         """Cross entropies, of places that a label follows: only theirs are the logits that are computed.
 
         "next" is about the next label, "ahead" the mean over its heads; those are about the labels after that one, as
-        far as the answer goes on.
+        far as the answer goes on and is of tokens that are guessed.
         """
         labelled = labels[:, 1:] >= 0
         states = states[:, :-1][labelled]  # (tokens, W)
@@ -80,17 +80,26 @@ class GOT(nn.Module):
         return {"next": sums[0]} | ({"ahead": torch.stack(sums[1:]).mean()} if self.ahead else {})
 
     def _summed(self, states: Tensor, labels: Tensor, k: int) -> Tensor:
-        states = self.ahead[k - 1](states) if k else states
-        return F.cross_entropy(self.decoder.head(states).float(), labels, ignore_index=IGNORED, reduction="sum")
+        if not k:
+            return F.cross_entropy(self.decoder.head(states).float(), labels, ignore_index=IGNORED, reduction="sum")
+        logits = self._guessed(self.ahead[k - 1](states))
+        labels = labels.masked_fill(labels >= logits.shape[-1], IGNORED)
+        return F.cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum")
 
     def guesses(self, states: Tensor) -> Tensor:
         """(B, ahead): the likeliest tokens after the next one, for states (B, W). An image token is none of them."""
         if not self.ahead:
             return torch.zeros(len(states), 0, dtype=torch.long, device=states.device)
-        logits = self.decoder.head(torch.stack([head(states) for head in self.ahead], 1))  # (B, ahead, V)
-        logits[..., self.config.image_token] = -torch.inf
+        logits = self._guessed(torch.stack([head(states) for head in self.ahead], 1))
+        if self.config.image_token < logits.shape[-1]:
+            logits[..., self.config.image_token] = -torch.inf
         best: Tensor = logits.argmax(-1)
         return best
+
+    def _guessed(self, states: Tensor) -> Tensor:
+        """Logits of states (…, W), for those tokens that are guessed."""
+        logits: Tensor = self.decoder.head(states)
+        return logits[..., : self.config.decoder.guessed or None]
 
 
 def changed(model: GOT) -> bool:

@@ -1,14 +1,15 @@
 """From pages to what the encoder is shown: whole pages, or tiles and a thumbnail. Needs no torch.
 
-Models whose views are no squares are shown a page without its empty edges. A view is an array of bytes (3, height,
-width), RGB. The model itself normalises the colours.
+Models whose views are no squares are shown as few pixels as a page needs: without its empty edges, and a page in large
+type smaller. A view is an array of bytes (3, height, width), RGB. The model itself normalises the colours.
 """
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, sqrt
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from PIL.Image import Resampling
 
@@ -29,6 +30,14 @@ _EMPTY = 12
 """A square whose brightness is this near to that of the page's edges is empty."""
 _EDGE = 8, 64
 """So many pixels are left around what is printed, and at least this part of the longer side."""
+_USUAL = 14
+"""Pixels of type that pages are scaled down to: that of 11 points on a page of A4 1024 pixels high."""
+_SMALL = 512 * 512
+"""Pixels of a picture that stays as it is, whatever its type: it costs little, and may need all that it has."""
+_LARGEST = 120
+"""Pixels that a letter is high at most: molecules are more."""
+_MOSTLY = 0.7
+"""The share of the ink that is letters, on a page of text: scores, figures, molecules and charts have less."""
 
 
 def look(images: Sequence[Image.Image], prompt: Prompt, config: EncoderConfig) -> list[np.ndarray]:
@@ -38,7 +47,7 @@ def look(images: Sequence[Image.Image], prompt: Prompt, config: EncoderConfig) -
     """
     if len(images) != prompt.pages:
         raise BadPrompt(f"{len(images)} images for a prompt about {prompt.pages} pages: give one image a page")
-    pages = [image.convert("RGB") for image in images]
+    pages = [image if image.mode == "L" else image.convert("RGB") for image in images]  # a third of the work
     if not config.square and not prompt.box and not prompt.point:  # places are told by their share of the whole page
         pages = [trimmed(page) for page in pages]
     whole = [squashed(page, config.side) if config.square else fitted(page, config.side) for page in pages]
@@ -64,12 +73,43 @@ def squashed(page: Image.Image, side: int) -> np.ndarray:
 
 
 def fitted(page: Image.Image, side: int) -> np.ndarray:
-    """The whole page in its own shape, never enlarged, at most `side` long; white up to the next multiple of STRIDE."""
+    """The whole page in its own shape, never enlarged, at most `side` long; white up to the next multiple of STRIDE.
+
+    A large page of text, all of it in type larger than usual, is made smaller: to usual type, or a small picture.
+    """
     scale = min(1, side / max(page.size))
-    width, height = (max(1, round(length * scale)) for length in page.size)
+    inside = _resized(page, *_scaled(page, scale))
+    pixels = inside.shape[1] * inside.shape[2]
+    if pixels > _SMALL and (size := type_size(inside)) > _USUAL:
+        width, height = _scaled(page, scale * max(_USUAL / size, sqrt(_SMALL / pixels)))
+        whole = max(STRIDE, width - width % STRIDE)  # columns that would be half empty cost as much
+        inside = _resized(page, whole, max(1, round(height * whole / width)))
+    _, height, width = inside.shape
     view = np.full((3, _up(height), _up(width)), 255, np.uint8)
-    view[:, :height, :width] = _resized(page, width, height)
+    view[:, :height, :width] = inside
     return view
+
+
+def type_size(view: np.ndarray) -> float:
+    """The size of the smallest type on a view (3, height, width) of dark text on light, in pixels, or less; else 0.
+
+    It is told by the lowest fifth of the letters, and by the lowest line of them: no small print is missed.
+    """
+    dark = cv2.adaptiveThreshold(view[1], 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 31, 25)
+    letters = _blobs(dark)
+    wide, high, ink = letters.T
+    letters = letters[(high >= 4) & (high <= _LARGEST) & (wide >= 2) & (wide <= 3 * high)]
+    if not len(letters) or letters[:, 2].sum() < _MOSTLY * ink.sum():
+        return 0
+    wide, high, _ = _blobs(cv2.morphologyEx(dark, cv2.MORPH_CLOSE, np.ones((1, 16), np.uint8))).T
+    lines = high[(high >= 6) & (wide >= 4 * high)]
+    return float(min(1.6 * np.percentile(letters[:, 1], 20), lines.min())) if len(lines) else 0
+
+
+def _blobs(ink: np.ndarray) -> np.ndarray:
+    """(blobs, 3): width, height and pixels of whatever hangs together in a picture that is 0 elsewhere."""
+    _, _, found, _ = cv2.connectedComponentsWithStatsWithAlgorithm(ink, 8, cv2.CV_32S, cv2.CCL_BBDT)
+    return np.asarray(found)[1:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA]]
 
 
 def tiles(page: Image.Image, most: int, side: int) -> list[np.ndarray]:
@@ -97,9 +137,14 @@ def grid(width: int, height: int, most: int, side: int = 1024) -> tuple[int, int
 
 
 def _resized(page: Image.Image, width: int, height: int) -> np.ndarray:
-    """The page as an array (3, height, width)."""
-    resized = page.resize((width, height), Resampling.BICUBIC)
-    return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
+    """The page, gray or RGB, as an array (3, height, width)."""
+    pixels = np.asarray(page.resize((width, height), Resampling.BICUBIC))
+    return np.repeat(pixels[None], 3, 0) if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _scaled(page: Image.Image, scale: float) -> tuple[int, int]:
+    """Width and height of the page, so much smaller."""
+    return max(1, round(page.width * scale)), max(1, round(page.height * scale))
 
 
 def _up(length: int) -> int:

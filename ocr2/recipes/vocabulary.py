@@ -4,7 +4,8 @@
 
 Chinese characters are entries of their own (those of GB 2312, and others that the corpora use), and never part of a
 longer one: to read is to copy, and a decoder that has words for entries learns to guess them. English pieces, LaTeX,
-TikZ, kern and SMILES share the rest. Any other character is spelled in bytes, so every text comes back as it was.
+TikZ, kern and SMILES share the rest. Any other character is spelled in bytes, so every text comes back as it was. The
+most frequent entries come first: those are what the model guesses ahead among (`DecoderConfig.guessed`).
 Expect 3.5 characters an entry in English prose, 1.0 in Chinese, 2.4 in formulas, 1.4 in SMILES and kern.
 """
 
@@ -72,19 +73,20 @@ def strings(record: Any) -> Iterator[str]:
         yield from chain.from_iterable(map(strings, record))
 
 
-def samples(folder: Path) -> Iterator[str]:
-    """The texts below a folder, EACH characters of each file. Raises BadInput where there are none."""
+def samples(folder: Path) -> Iterator[list[str]]:
+    """The texts of each file below a folder, EACH characters at most. Raises BadInput where there are none."""
     suffixes = tuple(name + end for name in (".txt", ".jsonl", ".tar") for end in ("", ".xz"))
     paths = sorted(path for path in folder.rglob("*") if path.name.endswith(suffixes))
     if not paths:
         raise BadInput(f"{folder} has no corpora: expected files that end in {', '.join(suffixes)}")
     for path in paths:
-        left = EACH
+        found, left = [], EACH
         for text in texts(path):
-            yield text[:left]
+            found.append(text[:left])
             left -= len(text)
             if left <= 0:
                 break
+        yield found
 
 
 def alphabet(corpora: Iterable[str]) -> list[str]:
@@ -105,7 +107,8 @@ def vocabulary(folder: Path) -> Tokenizer:
     from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
     from tokenizers import Tokenizer as Inner
 
-    corpora = list(samples(folder))
+    files = list(samples(folder))
+    corpora = list(chain.from_iterable(files))
     chars = alphabet(corpora)
     first = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), *chars]
     inner = Inner(models.BPE())
@@ -121,8 +124,18 @@ def vocabulary(folder: Path) -> Tokenizer:
     inner.train_from_iterator((_HAN.sub(" ", text) for text in corpora), trainer)
     learned = json.loads(inner.to_str())["model"]
     merged = sorted(set(learned["vocab"]) - set(chars), key=learned["vocab"].__getitem__)
-    entries = {name: number for number, name in enumerate([*first, *merged])}
-    inner.model = models.BPE(entries, [tuple(pair) for pair in learned["merges"]], byte_fallback=True)
+    merges = [tuple(pair) for pair in learned["merges"]]
+
+    def spelling(names: Iterable[str]) -> models.BPE:
+        return models.BPE({name: number for number, name in enumerate(names)}, merges, byte_fallback=True)
+
+    inner.model = spelling([*first, *merged])
+    shares = Counter[str]()
+    for found in files:
+        counts = Counter(token for text in found for token in inner.encode(text).tokens)
+        shares.update({name: count / counts.total() for name, count in counts.items()})
+    rest = sorted([*first[len(SPECIAL) :], *merged], key=lambda name: -shares[name])
+    inner.model = spelling([*SPECIAL, *rest])
     inner.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     inner.add_special_tokens(list(SPECIAL))
     return Tokenizer(inner)
