@@ -269,7 +269,7 @@ def test_a_folder_has_what_it_needs(folders: dict[tuple[str, str], Path]) -> Non
     folder = folders["nano", "int8"]
     assert {path.name for path in folder.iterdir()} == {"config.json", "tokenizer.json", "encoder.onnx", "decoder.onnx"}
     record = json.loads((folder / "config.json").read_text())
-    assert (record["format"], record["version"], record["precision"]) == ("ocr2-onnx", 2, "int8")
+    assert (record["format"], record["version"], record["precision"]) == ("ocr2-onnx", 3, "int8")
     assert described(folder) == (NANO, "int8")
     stored = onnx.load(folder / "decoder.onnx").graph.initializer
     assert [entry.name for entry in stored if 300 in entry.dims and len(entry.dims) == 2] == ["embed"]  # once, for both
@@ -326,7 +326,7 @@ def changed(folder: Path, **values: Any) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"version": 1}, "version 1: expected 2; export the model anew"),
+        ({"version": 1}, "version 1: expected 3; export the model anew"),
         ({"precision": "int4"}, "precision 'int4'"),
         ({"decoder__layers": 3}, r"has the inputs .*: expected .*keys\.2"),
         ({"decoder__vocabulary": 400}, r"output logits is .*300\]: expected .*400\]"),

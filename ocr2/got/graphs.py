@@ -212,14 +212,20 @@ class _Decoder:
         frequency = np.float32(self.config.theta) ** (-np.arange(half, dtype=np.float32) / half)
         angle = g.op("Cast", g.reshape(places, -1, 1), to=_FLOAT)
         angle = g.op("Mul", angle, g.array("frequency", frequency))  # (B T, D / 2)
-        self.turn = g.op("Cos", angle), g.op("Sin", angle)
+        root = g.floats(self.head_width**-0.25)  # of queries and of keys: scores are divided by √D
+        self.turn = g.op("Mul", g.op("Cos", angle), root), g.op("Mul", g.op("Sin", angle), root)
         whole = g.op("Range", *[g.op("Squeeze", n) for n in (g.longs(0), g.op("Size", "ids"), g.longs(1))])
         self.order = g.op("Reshape", whole, g.op("Shape", "ids"))  # (B, T): the row of `turn`
-        room = g.op("Range", *[g.op("Squeeze", n) for n in (g.longs(0), g.size("keys.0", 2), g.longs(1))])  # (S)
+        s = g.size("keys.0", 3)
+        room = g.op("Range", *[g.op("Squeeze", n) for n in (g.longs(0), s, g.longs(1))])  # (S)
         filled = g.op("Less", room, g.op("Unsqueeze", "starts", g.longs(1, 2, 3)))  # (B, 1, 1, S)
         before = g.op("LessOrEqual", steps, g.op("Unsqueeze", steps, g.longs(1)))  # (T, T)
         self.past, self.call = (g.op("Where", seen, g.floats(0), g.floats(-np.inf)) for seen in (filled, before))
-        self.parts = g.shape(g.size("keys.0", 2), self.t)
+        self.parts = g.shape(s, self.t)
+        # tokens that are multiplied together, M: one in a step, where all are wanted; else all
+        m = g.op("Where", g.op("Equal", g.op("Size", "wanted"), self.t), g.longs(1), self.t)
+        self.apart, self.seen_apart = (g.shape(0, 0, -1, m, last) for last in (self.head_width, s))
+        self.seen = g.shape(0, 0, -1, s)
         self.groups = self.config.heads // self.config.kv_heads
         if self.groups > 1:  # the queries that share keys stand below each other
             self.call = g.op("Tile", self.call, g.longs(self.groups, 1))
@@ -242,7 +248,8 @@ class _Decoder:
     def attention(self, x: str, n: int, name: str) -> str:
         """Causal attention to the filled part of the cache and to this call: one softmax over the scores of both.
 
-        The cache is the left factor of its products: as the right one, onnxruntime rearranges all of it each time.
+        In a step, each token's product with the cache is one of its own: for several at once, onnxruntime rearranges
+        all of the cache first.
         """
         g, it, d = self.g, self.config, self.head_width
         qk, v = g.op(
@@ -255,17 +262,17 @@ class _Decoder:
         self.kept += [k, v]
         if self.groups > 1:
             q = g.reshape(q, 0, it.kv_heads, -1, d)
-        before = g.op("FusedMatMul", f"keys.{n}", q, domain=MICROSOFT, transB=1, alpha=d**-0.5)  # (B, H, S, T)
-        now = g.op("FusedMatMul", q, k, domain=MICROSOFT, transB=1, alpha=d**-0.5)  # (B, H, T, T)
-        scores = g.op("Add", g.op("Transpose", before, perm=(0, 1, 3, 2)), self.past), g.op("Add", now, self.call)
+        keys, values = (g.op("Unsqueeze", f"{name}.{n}", g.longs(2)) for name in ("keys", "values"))
+        before = g.op("MatMul", g.op("Reshape", q, self.apart), keys)  # (B, H, T / M, M, S)
+        now = g.op("FusedMatMul", q, k, domain=MICROSOFT, transB=1)  # (B, H, T, T)
+        scores = g.op("Add", g.op("Reshape", before, self.seen), self.past), g.op("Add", now, self.call)
         shares = g.op("Softmax", g.op("Concat", *scores, axis=-1), axis=-1)
         past, call = g.op("Split", shares, self.parts, outputs=2, axis=-1)
-        past = g.op("FusedMatMul", f"values.{n}", past, domain=MICROSOFT, transB=1)
-        mixed = g.op("Add", past, g.op("FusedMatMul", v, call, domain=MICROSOFT, transA=1, transB=1))  # (B, H, D, T)
+        past = g.reshape(g.op("MatMul", g.op("Reshape", past, self.seen_apart), values), 0, 0, -1, d)
+        mixed = g.op("Add", past, g.op("MatMul", call, v))  # (B, H, T, D)
         if self.groups > 1:
-            mixed = g.reshape(mixed, 0, it.kv_heads, d, self.groups, -1)
-            return g.reshape(g.op("Transpose", mixed, perm=(0, 4, 1, 3, 2)), 0, 0, it.width)
-        return g.reshape(g.op("Transpose", mixed, perm=(0, 3, 1, 2)), 0, 0, it.width)
+            mixed = g.reshape(mixed, 0, it.heads, -1, d)
+        return g.reshape(g.op("Transpose", mixed, perm=(0, 2, 1, 3)), 0, 0, it.width)
 
     def head(self, states: str) -> str:
         """Logits of (…, W) states; the weights are the embedding's, which are stored once."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Ports = dict[str, tuple[str, tuple[int | str, ...]]]
     """Type and shape of inputs or outputs by their names; a name in a shape is for any length."""
 
-FORMAT, VERSION = "ocr2-onnx", 2
+FORMAT, VERSION = "ocr2-onnx", 3
 Precision = Literal["int8", "fp32"]
 PARTS = ("encoder", "decoder")
 _PROBE = b85decode(
@@ -117,8 +117,8 @@ def ports(config: GOTConfig) -> dict[str, tuple[Ports, Ports]]:
     sides: tuple[int | str, ...] = (config.encoder.side,) * 2 if config.encoder.square else ("height", "width")
     ids: Ports = {"ids": ("int64", ("B", "T")), "features": ("float", ("N", it.width))}
     where: Ports = {"starts": ("int64", ("B",)), "wanted": ("int64", ("P",))}
-    keys: Ports = {f"keys.{n}": ("float", ("B", it.kv_heads, "S", head)) for n in range(it.layers)}
-    values: Ports = {f"values.{n}": ("float", ("B", it.kv_heads, head, "S")) for n in range(it.layers)}
+    keys: Ports = {f"keys.{n}": ("float", ("B", it.kv_heads, head, "S")) for n in range(it.layers)}
+    values: Ports = {f"values.{n}": ("float", ("B", it.kv_heads, "S", head)) for n in range(it.layers)}
     told: Ports = {
         "logits": ("float", ("B", "P", it.vocabulary)),
         "kept": ("float", (2 * it.layers, "B", it.kv_heads, "T", head)),
@@ -150,15 +150,15 @@ class OnnxRunner:
         it = config.decoder
         self.names = [f"{part}.{n}" for part in ("keys", "values") for n in range(it.layers)]
         self.outputs = list(expected["decoder"][1])
-        self.keys = np.zeros((it.layers, 0, it.kv_heads, 0, it.width // it.heads), np.float32)
+        self.values = np.zeros((it.layers, 0, it.kv_heads, 0, it.width // it.heads), np.float32)
         """(L, rows, H, S, D)."""
-        self.values = self.keys.swapaxes(3, 4)
-        """(L, rows, H, D, S): sums over places are quickest where those are next to each other."""
+        self.keys = self.values.swapaxes(3, 4)
+        """(L, rows, H, D, S): a product is quickest where what it makes is next to each other."""
         self._try(folder)
 
     def resize(self, rows: int, length: int) -> None:
         """Make room for so many rows; the first keep what they hold. Room for tokens is made as they come."""
-        self._grow(rows, min(self.keys.shape[3], length))
+        self._grow(rows, min(self.values.shape[3], length))
 
     def move(self, source: int, target: int) -> None:
         """Put one row in the place of another."""
@@ -213,13 +213,13 @@ class OnnxRunner:
         feed = {"ids": ids, "features": features, "starts": starts, "wanted": wanted}
         # a part of a question is given what is before it alone; a step takes the cache as it lies, without a copy
         room = slice(None) if len(wanted) == ids.shape[1] else slice(max(1, int(starts[0])))
-        feed |= zip(self.names, [*self.keys[:, rows, :, room], *self.values[:, rows, :, :, room]], strict=True)
+        feed |= zip(self.names, [*self.keys[:, rows, :, :, room], *self.values[:, rows, :, room]], strict=True)
         told: list[np.ndarray] = self.decoder.run(self.outputs, feed)
         keys, values = np.split(told[1], 2)  # (L, B, H, T, D) each
         for n, start in enumerate(starts.tolist()):
             row, places = rows.start + n, slice(start, start + ids.shape[1])
-            self.keys[:, row, :, places] = keys[:, n]
-            self.values[:, row, :, :, places] = values[:, n].swapaxes(2, 3)
+            self.keys[:, row, :, :, places] = keys[:, n].swapaxes(2, 3)
+            self.values[:, row, :, places] = values[:, n]
         return told
 
     def _chosen(self, told: list[np.ndarray], bans: Sequence[Sequence[int]]) -> Chosen:
@@ -245,19 +245,19 @@ class OnnxRunner:
         return ids.tolist(), scores.tolist(), guesses
 
     def _reserve(self, length: int) -> None:
-        if length > self.keys.shape[3]:
-            self._grow(self.keys.shape[1], min(-(-length // _STEP) * _STEP, self.context))
+        if length > self.values.shape[3]:
+            self._grow(self.values.shape[1], min(-(-length // _STEP) * _STEP, self.context))
 
     def _grow(self, rows: int, length: int) -> None:
         """Another cache, with what there is room for of this one."""
-        layers, old_rows, heads, old_length, width = self.keys.shape
+        layers, old_rows, heads, old_length, width = self.values.shape
         if (rows, length) != (old_rows, old_length):
             kept, places = (slice(None), slice(min(rows, old_rows)), slice(None)), slice(min(length, old_length))
-            keys = np.zeros((layers, rows, heads, length, width), np.float32)
-            keys[*kept, places] = self.keys[*kept, places]
+            keys = np.zeros((layers, rows, heads, width, length), np.float32)
+            keys[*kept, :, places] = self.keys[*kept, :, places]
             self.keys = keys
-            values = np.zeros((layers, rows, heads, width, length), np.float32)
-            values[*kept, :, places] = self.values[*kept, :, places]
+            values = np.zeros((layers, rows, heads, length, width), np.float32)
+            values[*kept, places] = self.values[*kept, places]
             self.values = values
 
     def _try(self, folder: Path) -> None:

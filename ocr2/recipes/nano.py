@@ -17,8 +17,10 @@ Stage 3, regions by box and colour, tiles, several pages, with the encoder as it
 What differs from the paper, and what it is for:
 - a stem of convolutions, where a linear map of 16 × 16 pixels stayed on the plateau (a toy: 3.32 nats a token against
   1.09 after 150,000 lines);
-- views as small as the page needs, without its empty edges, so that a line costs a sixteenth of a page;
-- heads that guess the next three tokens as well, which a processor verifies at little more than the cost of one;
+- views as small as the page needs, without its empty edges, and smaller where all type is large, so that a line costs
+  a sixteenth of a page;
+- heads that guess the next three tokens as well, which a processor verifies at little more than the cost of one; among
+  the most frequent 9,216 of 16,384, which are 99.9 of 100 in English text, 98.2 in Chinese;
 - linear maps of the decoder that begin with 1/√width: with 0.02 narrow models stayed without eyes (12 lines by heart:
   0.003 nats after 80 steps against 0.155 after 120).
 """
