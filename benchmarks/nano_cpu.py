@@ -90,12 +90,11 @@ class Given:
     """A runner whose network does all its work, and whose answers are then exchanged for a given text.
 
     Of the tokens that it guesses, all but the first `right` - 1 are wrong, so each step makes `right` tokens: fewer
-    where one of them is none of the tokens that are guessed.
+    where one of them is none of the `known` first tokens, which are all that is guessed.
     """
 
-    def __init__(self, runner: Any, answer: Sequence[int], end: int, right: int) -> None:
-        self.runner, self.context, self.ahead = runner, runner.context, runner.ahead
-        self.known = runner.config.decoder.guessed or runner.config.decoder.vocabulary
+    def __init__(self, runner: Any, answer: Sequence[int], end: int, right: int, known: int) -> None:
+        self.runner, self.context, self.ahead, self.known = runner, runner.context, runner.ahead, known
         self.truth, self.right, self.asked = [*answer, *[end] * (2 + runner.ahead)], right, 0
         self.wrong = next(n for n in count() if n not in self.truth)
 
@@ -229,7 +228,8 @@ def parts(name: str, engine: Engine, item: Item, real: bool) -> dict[str, Callab
             runner.step([start], [(truth * together)[:together]], [()])
 
     def whole(right: int, times: int = 1) -> None:
-        given = Given(runner, truth, engine.tokenizer.end, right)
+        known = engine.config.decoder.guessed or engine.config.decoder.vocabulary
+        given = Given(runner, truth, engine.tokenizer.end, right, known)
         texts = read(Engine(given, engine.tokenizer, engine.config, engine.rows, engine.budget), item, times)
         assert texts == [item.text] * times, f"{texts!r} instead of {item.text!r}"
 

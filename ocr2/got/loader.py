@@ -27,6 +27,7 @@ from queue import Full, Queue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -323,9 +324,7 @@ def begin(worker: int) -> None:
     Thread(target=_end_with_parent, name="parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ["OPENCV_FOR_THREADS_NUM"] = "1"  # where it is imported later
-    if "cv2" in sys.modules:
-        sys.modules["cv2"].setNumThreads(0)
+    cv2.setNumThreads(0)
 
 
 def _end_with_parent() -> None:
