@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import pytest
 
 pytest.importorskip("torch", reason="GOT runs on torch: pip install 'ocr2[got]'")
