@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ocr2.errors import BadInput
 from ocr2.got import precision
 from ocr2.got.config import GOTConfig, OPTConfig
-from ocr2.got.precision import Int8Linear, converted, fastest, multiplies_bytes
+from ocr2.got.precision import Int8Linear, converted, fastest, learns_in, multiplies_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,3 +179,25 @@ def test_a_trained_model_says_the_same() -> None:
     for record in bench.compare(lambda: deepcopy(model), tokenizer, samples):
         assert record["right"] == 1, "float32 hasn't learned them"
         assert record["same"] >= 0.99, record
+
+
+@pytest.mark.parametrize(
+    ("processor", "device", "expected"),
+    [
+        ({"_is_avx512_bf16_supported"}, "cpu", "bf16"),
+        ({"_is_amx_tile_supported"}, "cpu", "bf16"),
+        (set(), "cpu", "fp32"),
+        (set(), "cuda", "bf16"),
+        ({"_is_avx512_bf16_supported"}, "mps", "fp32"),
+    ],
+)
+def test_what_models_learn_in(processor: set[str], device: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name in processor)
+    assert learns_in(torch.device(device)) == expected
+
+
+def test_a_torch_that_does_not_tell_learns_in_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    assert learns_in(torch.device("cpu")) == "fp32"

@@ -43,6 +43,7 @@ from ocr2.got.extend import extended, grow, normal, spelled
 from ocr2.got.load import NAMES, check, named
 from ocr2.got.model import GOT
 from ocr2.got.onnx import is_exported
+from ocr2.got.precision import learns_in
 from ocr2.got.prompt import Tokenizer
 from ocr2.ranks import Ranks
 from ocr2.recipes.recipe import Recipe, Run
@@ -164,7 +165,7 @@ class FineTuning(Run):
             warmup=0.05,
             decay=0.0 if self.mode == "lora" else 0.1,
             accumulate=accumulate,
-            precision="bf16" if torch.device(self.device).type == "cuda" else "fp32",
+            precision=learns_in(torch.device(self.device)),
             frozen=tuple(part for part in FROZEN[self.mode] if part != "ahead" or config.decoder.ahead),
             losses={"ahead": 0.5} if config.decoder.ahead else {},
             tokens=config.context,
