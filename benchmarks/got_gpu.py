@@ -219,7 +219,7 @@ class Bench:
 
         def read(number: int, limit: int) -> None:
             asked = (self.question(view, limit) for view in islice(cycle(self.views), number))
-            told = generate(self.runner, asked, end=-1, rows=rows, budget=room // cached(self.config), guard=False)
+            told = generate(self.runner, asked, ends=(), rows=rows, budget=room // cached(self.config), guard=False)
             assert {len(news.ids) for _, news in told if isinstance(news, Answer)} == {limit}
 
         read(min(rows, count), 2)  # what is set up at first

@@ -109,7 +109,7 @@ def answers(model: GOT, tokenizer: Tokenizer, samples: Sequence[Sample]) -> list
     asked = [engine.question(sample.images, sample.prompt) for sample in samples]
     found: list[list[int]] = [[] for _ in samples]
     budget = 4 * model.config.context
-    for number, news in generate(engine.runner, asked, end=tokenizer.end, rows=4, budget=budget):
+    for number, news in generate(engine.runner, asked, ends=(tokenizer.end,), rows=4, budget=budget):
         if isinstance(news, Answer):
             found[number] = [*news.ids, *[tokenizer.end] * (news.stop == "eos")]
     return found

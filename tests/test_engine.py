@@ -169,6 +169,12 @@ def test_special_tokens_are_no_text() -> None:
     assert (reading.text, reading.tokens, len(reading.scores)) == ("ab", 4, 2)
 
 
+@pytest.mark.parametrize("end", [TOKENS.end, TOKENS.pad], ids=["im_end", "endoftext"])
+def test_what_ends_a_text_ends_an_answer(end: int) -> None:
+    reading = read(engine([ord("a"), end, ord("b")]))
+    assert (reading.text, reading.tokens, reading.stop) == ("a", 1, "eos")
+
+
 def test_a_context_that_is_full() -> None:
     reading = read(engine("".join(chr(65 + n * n % 57) for n in range(900))))
     assert reading.stop == "length"

@@ -171,7 +171,7 @@ def answers(stream: Iterator[tuple[int, Token | Answer]]) -> list[Answer]:
 def answer(model: Model, question: Question, guard: bool = True, context: int = 8192) -> Answer:
     """The one answer, guesses or not."""
     runners = Sham(model, context, 0), Sham(model, context, 0, ahead=3, right=0.9)
-    told = [answers(generate(runner, [question], end=END, rows=1, budget=0, guard=guard)) for runner in runners]
+    told = [answers(generate(runner, [question], ends=(END,), rows=1, budget=0, guard=guard)) for runner in runners]
     assert told[0] == told[1]
     return told[0][0]
 
@@ -185,7 +185,7 @@ def check(rng: random.Random, ahead: int, count: int, limit: int) -> Sham:
     questions, context, guard = asked(rng, count, limit), rng.choice([901, 1000, 1024, 4096]), rng.random() < 0.7
     budget = rng.choice([0, 3000, 5000, 10**6])
     runner = Sham(model, context, budget, ahead, rng.choice([0.0, 0.3, 0.7, 0.9, 1.0]))
-    stream = generate(runner, questions, end=END, rows=rng.choice([1, 2, 5, 30]), budget=budget, guard=guard)
+    stream = generate(runner, questions, ends=(END,), rows=rng.choice([1, 2, 5, 30]), budget=budget, guard=guard)
     assert answers(stream) == [alone(model, question, context, guard) for question in questions]
     assert runner.shapes[-1] == (0, 0)
     return runner
@@ -212,7 +212,7 @@ def test_guesses_up_to_the_end_of_the_context() -> None:
     for prompt in range(900, 960):
         questions = [Question((), [*[7] * prompt, n + 1], ngram=0) for n in range(4)]
         runner = Sham(model, 961, 2000, ahead=4)
-        found = answers(generate(runner, questions, end=END, rows=2, budget=2000))
+        found = answers(generate(runner, questions, ends=(END,), rows=2, budget=2000))
         assert found == [alone(model, question, 961, True) for question in questions]
         widths |= runner.widths
     assert widths == {2, 3, 4, 5}
@@ -231,7 +231,7 @@ def test_right_guesses_save_steps(right: float, steps: int) -> None:
             return token, score, guesses[1:] if self.right else [-1] * self.ahead
 
     runner = Sure(hashed(10**6, wordy=0), 4096, 0, ahead=3, right=right)
-    answers(generate(runner, [Question((), [1], 1000, ngram=0)], end=END, rows=1, budget=0))
+    answers(generate(runner, [Question((), [1], 1000, ngram=0)], ends=(END,), rows=1, budget=0))
     assert runner.steps == steps
     assert runner.widths == {4}
 
@@ -240,7 +240,7 @@ def test_a_guess_that_is_banned_is_not_taken() -> None:
     """The model would say the same three again; the ban is known only after the guess before was taken."""
     model, question = recited([7, 8, 9, 7, 8, 9, 7, 8]), Question((), [1], ngram=3)
     runner = Sham(model, 512, 0, ahead=9)
-    (found,) = answers(generate(runner, [question], end=END, rows=1, budget=0))
+    (found,) = answers(generate(runner, [question], ends=(END,), rows=1, budget=0))
     assert found == alone(model, question, 512, True)
     assert found.ids == (7, 8, 9, 7, 8, 10, 7, 8)
 
@@ -250,7 +250,7 @@ def test_guesses_have_room_where_rows_begin() -> None:
     model = hashed(1000, wordy=0)
     questions = [Question((), [n + 1] * size, 40) for n, size in enumerate([300, 510, 511, 512, 505])]
     runner = Sham(model, 1024, 1536, ahead=3)
-    assert answers(generate(runner, questions, end=END, rows=3, budget=1536)) == [
+    assert answers(generate(runner, questions, ends=(END,), rows=3, budget=1536)) == [
         alone(model, question, 1024, True) for question in questions
     ]
     assert len(runner.begun) <= 7
@@ -265,7 +265,7 @@ def test_the_youngest_wait_when_the_answers_outgrow_the_budget() -> None:
     order: list[int] = []
 
     def stream() -> Iterator[tuple[int, Token | Answer]]:
-        for number, item in generate(runner, questions, end=END, rows=8, budget=4096):
+        for number, item in generate(runner, questions, ends=(END,), rows=8, budget=4096):
             order.extend([number] if isinstance(item, Answer) else [])
             yield number, item
 
@@ -279,13 +279,13 @@ def test_the_youngest_wait_when_the_answers_outgrow_the_budget() -> None:
 def test_the_cache_shrinks_when_that_lets_in_another() -> None:
     limits = [600, 600] + [30] * 50
     runner = Sham(hashed(1000, wordy=0), 1024, 2048)
-    answers(generate(runner, [Question((), [1], n) for n in limits], end=END, rows=4, budget=2048))
+    answers(generate(runner, [Question((), [1], n) for n in limits], ends=(END,), rows=4, budget=2048))
     assert runner.shapes == [(4, 512), (2, 1024), (4, 512), (0, 0)]
 
 
 def test_the_next_question_comes_to_the_place_of_the_last_answer() -> None:
     runner = Sham(hashed(1000, wordy=0), 512, 10**6)
-    answers(generate(runner, [Question((), [1], 10 + n) for n in range(12)], end=END, rows=4, budget=10**6))
+    answers(generate(runner, [Question((), [1], 10 + n) for n in range(12)], ends=(END,), rows=4, budget=10**6))
     assert runner.moves == 2  # as the last four end, before two have: the first, the second
     assert runner.shapes == [(4, 512), (0, 0)]
 
@@ -293,7 +293,7 @@ def test_the_next_question_comes_to_the_place_of_the_last_answer() -> None:
 def test_several_answers_that_end_at_once() -> None:
     model = hashed(1000, wordy=0)
     questions = [Question((), [n + 1], limit) for n, limit in enumerate([5, 9, 5, 5, 9, 5])]
-    found = answers(generate(Sham(model, 512, 10**6), questions, end=END, rows=6, budget=10**6))
+    found = answers(generate(Sham(model, 512, 10**6), questions, ends=(END,), rows=6, budget=10**6))
     assert found == [alone(model, question, 512, True) for question in questions]
 
 
@@ -308,7 +308,7 @@ def test_questions_are_taken_when_there_is_room(rows: int, budget: int) -> None:
             yield question
 
     runner = Sham(hashed(1000), 1024, budget)
-    stream = generate(runner, source(), end=END, rows=rows, budget=budget)
+    stream = generate(runner, source(), ends=(END,), rows=rows, budget=budget)
     assert taken == 0
     for _, item in stream:
         assert taken <= done + min(rows, max(budget, 1024) // 512) + 1
@@ -317,12 +317,12 @@ def test_questions_are_taken_when_there_is_room(rows: int, budget: int) -> None:
 
 
 def test_no_questions() -> None:
-    assert not list(generate(Sham(hashed(9), 512, 0), [], end=END, rows=4, budget=0))
+    assert not list(generate(Sham(hashed(9), 512, 0), [], ends=(END,), rows=4, budget=0))
 
 
 def test_what_is_left_behind() -> None:
     runner = Sham(hashed(1000), 1024, 10**6)
-    stream = generate(runner, asked(random.Random(2), 9), end=END, rows=4, budget=10**6)
+    stream = generate(runner, asked(random.Random(2), 9), ends=(END,), rows=4, budget=10**6)
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert runner.cache == []
@@ -332,7 +332,7 @@ def test_what_is_left_behind() -> None:
         raise OSError("the scanner is out of paper")
 
     with pytest.raises(OSError, match="out of paper"):
-        list(generate(runner, source(), end=END, rows=2, budget=10**6))
+        list(generate(runner, source(), ends=(END,), rows=2, budget=10**6))
     assert runner.cache == []
 
 
@@ -352,7 +352,7 @@ def test_the_limit_and_the_context_count_the_end_token() -> None:
 def test_prompts_that_do_not_fit() -> None:
     runner = Sham(hashed(9), 600, 0)
     with pytest.raises(TooLong, match=r"600 tokens long.*less than the model's context of 600.*fewer pages"):
-        list(generate(runner, [Question((), [1] * 600)], end=END, rows=1, budget=0))
+        list(generate(runner, [Question((), [1] * 600)], ends=(END,), rows=1, budget=0))
     assert not runner.begun
     Question((), [1] * 599).check(600)
     for wrong in ({"ids": []}, {"limit": 0}, {"ngram": -1}):
@@ -366,7 +366,7 @@ def test_broken_weights() -> None:
             return 1, math.nan, []
 
     with pytest.raises(BadCheckpoint, match="not numbers: its weights are broken"):
-        list(generate(Broken(hashed(9), 512, 0), [Question((), [1])], end=END, rows=1, budget=0))
+        list(generate(Broken(hashed(9), 512, 0), [Question((), [1])], ends=(END,), rows=1, budget=0))
 
 
 # N-grams
@@ -440,14 +440,16 @@ def test_a_loop_that_is_not_allowed_its_ngrams(period: int) -> None:
 def test_a_loop_is_not_told_before_it_is_cut() -> None:
     told = 0
     question = Question((), [1], ngram=0)
-    for _, item in generate(Sham(recited(range(10, 50), [9] * 999), 2048, 0), [question], end=END, rows=1, budget=0):
+    for _, item in generate(
+        Sham(recited(range(10, 50), [9] * 999), 2048, 0), [question], ends=(END,), rows=1, budget=0
+    ):
         told += isinstance(item, Token)
     assert told == 41
 
 
 def test_what_is_sure_is_told_at_once() -> None:
     runner = Sham(hashed(10**6, wordy=0), 2048, 0)
-    stream = generate(runner, [Question((), [1])], end=END, rows=1, budget=0)
+    stream = generate(runner, [Question((), [1])], ends=(END,), rows=1, budget=0)
     for count, _ in enumerate(islice(stream, 1000), 1):
         assert len(runner.cache[0][1]) == count  # the prompt, and all that was told but the last
 
@@ -523,8 +525,8 @@ def uncached(model: GOT, question: Question) -> list[int]:
 def test_a_network_with_rows_and_cache_answers_as_without(network: GOT) -> None:
     questions = pages(random.Random(0), 9)
     runner: Runner = TorchRunner(network)
-    one = [answers(generate(runner, [question], end=END, rows=1, budget=0)) for question in questions]
-    many = answers(generate(runner, questions, end=END, rows=4, budget=1024))
+    one = [answers(generate(runner, [question], ends=(END,), rows=1, budget=0)) for question in questions]
+    many = answers(generate(runner, questions, ends=(END,), rows=4, budget=1024))
     assert [found.ids for found in many] == [found.ids for [found] in one]
     np.testing.assert_allclose(
         [score for found in many for score in found.scores], [score for [found] in one for score in found.scores], 1e-5

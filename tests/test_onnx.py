@@ -118,7 +118,7 @@ def questions(config: GOTConfig, lengths: Sequence[int], **rules: int) -> list[Q
 
 
 def answers(runner: Any, asked: Sequence[Question], rows: int, end: int = TOKENIZER.end) -> dict[int, Answer]:
-    told = generate(runner, asked, end=end, rows=rows, budget=4 * runner.context, guard=False)
+    told = generate(runner, asked, ends=(end,), rows=rows, budget=4 * runner.context, guard=False)
     return {number: news for number, news in told if isinstance(news, Answer)}
 
 

@@ -272,7 +272,7 @@ def test_steps_are_recorded_once() -> None:
 
     runner = TorchRunner(scattered(GOT(NANO)), 16, counted)
     asked = [Question(*question, limit=300, ngram=0) for question in questions(NANO, [3] * 3)]
-    list(generate(runner, asked, end=-1, rows=3, budget=9999, guard=False))
+    list(generate(runner, asked, ends=(), rows=3, budget=9999, guard=False))
     # 3 rows stay 3. Attention looks at 256, 512 tokens, then, in a cache of 700, at 512 or less again
     assert len(runs) == 2
 
@@ -316,7 +316,7 @@ def test_verified_answers_are_those_of_one_token_at_a_time(
     carry(model, alone)
     runners, told = (Counted(alone), Counted(model, recorder=recorder)), []
     for runner in runners:
-        told.append([*generate(runner, asked, end=-1, rows=3, budget=9999, guard=False)])
+        told.append([*generate(runner, asked, ends=(), rows=3, budget=9999, guard=False)])
         ids = [news.ids for _, news in told[0] if hasattr(news, "stop")]
         model.follows = dict(pair for answer in ids for pair in pairwise(answer))
     for number, question in enumerate(asked):
@@ -370,6 +370,6 @@ def test_a_gpu_answers_as_a_processor_does(kind: str) -> None:
     asked = [Question(*question, limit=40) for question in questions(NANO, (5, 50, 9, 21, 2))]
     found = []
     for device in ("cpu", "cuda"):
-        told = generate(TorchRunner(model.to(device)), asked, end=-1, rows=4, budget=9999)
+        told = generate(TorchRunner(model.to(device)), asked, ends=(), rows=4, budget=9999)
         found.append({number: news.ids for number, news in told if hasattr(news, "stop")})
     assert found[0] == found[1]

@@ -104,9 +104,8 @@ class Engine:
                 yield question
             ended = True
 
-        for place, news in generate(
-            self.runner, questions(), end=self.tokenizer.end, rows=self.rows, budget=self.budget
-        ):
+        ends = self.tokenizer.end, self.tokenizer.pad  # <|endoftext|> ends Qwen's own texts
+        for place, news in generate(self.runner, questions(), ends=ends, rows=self.rows, budget=self.budget):
             while refused:
                 yield refused.pop(0)
             number = numbers[place]

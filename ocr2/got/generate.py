@@ -21,7 +21,7 @@ import numpy as np
 from ocr2.errors import BadCheckpoint, BadPrompt, TooLong
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from ocr2.types import Stop
 
@@ -118,14 +118,21 @@ class Answer:
 
 
 def generate(
-    runner: Runner, questions: Iterable[Question], *, end: int, rows: int, budget: int, guard: bool = True
+    runner: Runner,
+    questions: Iterable[Question],
+    *,
+    ends: Collection[int],
+    rows: int,
+    budget: int,
+    guard: bool = True,
 ) -> Iterator[tuple[int, Token | Answer]]:
     """The number of a question (0, 1, …) with each token of its answer once that is certain, at last with the Answer.
 
-    At most `rows` questions are answered at once, in a cache of at most `budget` tokens (or the context, if that is
-    more). A question is taken only when there is room for it. Its number of tokens should be seen to by whoever makes
-    it (`Question.check`): TooLong, like any error of `questions`, ends the answers that are on their way too.
-    With `guard`, an answer that runs in a loop is cut. Raises BadCheckpoint for a probability that is not a number.
+    An answer ends before the first of the tokens `ends`. At most `rows` questions are answered at once, in a cache of
+    at most `budget` tokens (or the context, if that is more). A question is taken only when there is room for it. Its
+    number of tokens should be seen to by whoever makes it (`Question.check`): TooLong, like any error of `questions`,
+    ends the answers that are on their way too. With `guard`, an answer that runs in a loop is cut. Raises BadCheckpoint
+    for a probability that is not a number.
     """
     assert rows > 0
     numbered = (_Row(number, question, runner.context, guard) for number, question in enumerate(questions))
@@ -137,7 +144,7 @@ def generate(
                 sequences = [(list(row.question.views), [*row.question.ids, *row.ids]) for row in asked]
                 replies = runner.begin(places, sequences, [row.bans for row in asked])
                 for row, token, score, further in zip(asked, *replies, strict=True):
-                    row.add(token, score, end)
+                    row.add(token, score, ends)
                     row.guesses = further
                     yield from row.news()
             elif desk.rows:
@@ -146,10 +153,10 @@ def generate(
                 tokens = [row.tokens(count) if count > 1 else row.ids[-1:] for row in asked]
                 chosen, scores, guesses = runner.step(starts, tokens, [row.bans for row in asked])
                 for row, given, ids, sure, beyond in zip(asked, tokens, chosen, scores, guesses, strict=True):
-                    row.add(ids[0], sure[0], end)
+                    row.add(ids[0], sure[0], ends)
                     row.guesses = beyond[0]
                     if count > 1:
-                        row.verify(given, ids, sure, beyond, end)
+                        row.verify(given, ids, sure, beyond, ends)
                     yield from row.news()
             else:
                 return
@@ -272,24 +279,24 @@ class _Row:
         tokens: Sequence[int],
         scores: Sequence[float],
         guesses: Sequence[Sequence[int]],
-        end: int,
+        ends: Collection[int],
     ) -> None:
         """Take the tokens after each of those `given` that was guessed right; the first of `tokens` is taken."""
         for place in range(1, len(tokens)):
             # the runner knows the bans at the first place only: what is banned later is asked for again
             if self.stop or given[place] != tokens[place - 1] or tokens[place] in self.bans:
                 return
-            self.add(tokens[place], scores[place], end)
+            self.add(tokens[place], scores[place], ends)
             self.guesses = guesses[place]
 
-    def add(self, token: int, score: float, end: int) -> None:
+    def add(self, token: int, score: float, ends: Collection[int]) -> None:
         """Take the next token; sets `stop` if it is the last one."""
         if math.isnan(score):
             raise BadCheckpoint(
                 "the model answers with probabilities that are not numbers: its weights are broken or too large for "
                 "their type; get the checkpoint anew, or load it in float32"
             )
-        if token == end:
+        if token in ends:
             self.stop = "eos"
             return
         self.ids.append(token)
