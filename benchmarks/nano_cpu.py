@@ -4,9 +4,8 @@
 
 CORPUS is a folder of texts in English and Chinese, and of formulas. The pages have 1,000 characters of them in one
 column, 768 × 1024 pixels, black on white and clean, as Tesseract has it easiest; the letters as many in type of the
-usual size, and white below. Everything is processor seconds, user
-and system, of this process or of Tesseract's; all read the same pages in turn, and the least of the rounds counts, as
-other work only ever adds time.
+usual size, and white below. Everything is processor seconds, user and system, of this process or of Tesseract's; all
+read the same pages in turn, and the least of the rounds counts, as other work only ever adds time.
 
 Without --model, nano has random weights, on which times don't depend, but for how long its answers are and how many of
 the tokens that it guesses ahead are right. So both are given: the network does all its work, and its answers are then

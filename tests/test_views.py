@@ -14,7 +14,7 @@ from ocr2.data.corpus import Corpus
 from ocr2.data.synth import Synth
 from ocr2.errors import BadPrompt
 from ocr2.got.config import PRESETS, EncoderConfig
-from ocr2.got.views import grid, look, trimmed, type_size
+from ocr2.got.views import grid, look, smallest_type, trimmed
 from ocr2.types import Box, Prompt
 
 SQUARE = EncoderConfig(side=128)
@@ -128,7 +128,7 @@ def test_a_page_in_large_type_is_shown_smaller() -> None:
     (view,) = look([page], Prompt(), NANO)
     assert 0.9 * 512 * 512 <= view[0].size <= 0.6 * page.width * page.height
     assert (view[0, :, -1] == 250).any()  # no column is for nothing
-    assert 14 <= type_size(view) <= 24  # as small as pictures become
+    assert 14 <= smallest_type(view) <= 24  # as small as pictures become
     (same,) = look([page], Prompt(format=True), NANO)
     assert (same == view).all()
     wide, high = page.size

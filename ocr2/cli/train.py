@@ -135,12 +135,8 @@ def _run(
         raise ModelMissing(f"to train takes the package {error.name}: pip install 'ocr2[train]'") from error
     if not stage.isdecimal():
         raise BadInput(f"stage {stage!r}: this recipe has stages 1 to {len(recipes)}")
-    if steps:
-        recipes = [replace(each, stage=replace(each.stage, steps=steps)) for each in recipes]
-    if rows:
-        recipes = [replace(each, rows=rows) for each in recipes]
-    if seed is not None:
-        recipes = [replace(each, stage=replace(each.stage, seed=seed)) for each in recipes]
+    changed = {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
+    recipes = [replace(each, stage=replace(each.stage, **changed), rows=rows or each.rows) for each in recipes]
     return Run(recipes, int(stage), stop=stop, **asked)
 
 

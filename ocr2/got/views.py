@@ -80,7 +80,7 @@ def fitted(page: Image.Image, side: int) -> np.ndarray:
     scale = min(1, side / max(page.size))
     inside = _resized(page, *_scaled(page, scale))
     pixels = inside.shape[1] * inside.shape[2]
-    if pixels > _SMALL and (size := type_size(inside)) > _USUAL:
+    if pixels > _SMALL and (size := smallest_type(inside)) > _USUAL:
         width, height = _scaled(page, scale * max(_USUAL / size, sqrt(_SMALL / pixels)))
         whole = max(STRIDE, width - width % STRIDE)  # columns that would be half empty cost as much
         inside = _resized(page, whole, max(1, round(height * whole / width)))
@@ -90,7 +90,7 @@ def fitted(page: Image.Image, side: int) -> np.ndarray:
     return view
 
 
-def type_size(view: np.ndarray) -> float:
+def smallest_type(view: np.ndarray) -> float:
     """The size of the smallest type on a view (3, height, width) of dark text on light, in pixels, or less; else 0.
 
     It is told by the lowest fifth of the letters, and by the lowest line of them: no small print is missed.

@@ -97,8 +97,8 @@ def recipes() -> tuple[Recipe, ...]:
     """Text, all characters, then regions, tiles and several pages."""
     text = Stage("text", 6000, 1e-3, accumulate=4, ema=0.999, tokens=3584, data=TEXT, losses={"ahead": 0.5}, every=2000)
     joint = replace(text, name="characters", rate=5e-4, data=CHARACTERS, carry=0.6, seed=1)
-    post = replace(joint, name="features", steps=1500, rate=2e-4, tokens=4096, data=FEATURES, carry=0.8, seed=2)
-    stages = text, joint, replace(post, frozen=("encoder",))
+    post = replace(joint, name="features", rate=2e-4, data=FEATURES, carry=0.8, seed=2)
+    stages = text, joint, replace(post, steps=1500, tokens=4096, frozen=("encoder",))
     return tuple(
         Recipe(
             stage,
