@@ -212,6 +212,8 @@ class Sample:
     kind: str
     origin: str
     """The engine, seed, source and licence it came from."""
+    lines: tuple[Line, ...] = ()
+    """The lines of its only image, of which the text is made, where it is known what stands where."""
 
     def __post_init__(self) -> None:
         if len(self.images) != self.prompt.pages:

@@ -9,7 +9,7 @@ from ocr2.got import augment
 from ocr2.got.batch import Batch
 from ocr2.got.views import fitted
 
-PAGE = torch.from_numpy(fitted(Image.open("examples/page.png").convert("RGB"), 1024))
+PAGE = torch.from_numpy(fitted(Image.open("examples/page.png").convert("RGB"), 1024).view)
 
 
 def batch(count: int) -> Batch:

@@ -70,7 +70,7 @@ WITH_TORCH |= {"ppocr/samples.py"}
 WITH_TORCH |= {"ppocr/batch.py", "ppocr/losses.py", "ppocr/distill.py"}
 WITH_TORCH |= {"got/loader.py", "got/precision.py", "got/runner.py"}
 WITH_TORCH |= {"got/augment.py", "got/pretrained.py", "recipes/recipe.py", "cli/train.py"}
-WITH_TORCH |= {"got/extend.py", "got/lora.py"}
+WITH_TORCH |= {"got/extend.py", "got/glyphs.py", "got/lora.py"}
 WITH_TORCH |= {f"recipes/{name}.py" for name in ("finetune", "learning", "pages", "ppocr")}
 WITH_TORCH |= {"train.py", "state.py", "ranks.py", "curves.py"}
 """The only modules that need torch: what is asked of a model, and what it answers, is told without it."""

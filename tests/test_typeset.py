@@ -66,6 +66,20 @@ def test_quads_hold_all_ink_and_no_more(style: Style, text: str) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+def test_characters_stand_where_their_centers_say(style: Style) -> None:
+    sheet = printed("o 国 " * 30, style)
+    assert len(sheet.lines) >= 3
+    for line in sheet.lines:
+        (x0, y0), _, (x1, y1), _ = line.place
+        assert len(line.centers) == len(line.text)
+        assert list(line.centers) == sorted(line.centers)
+        inked = np.diff(sheet.ink[int(y0) : int(y1), int(x0) : int(x1)].any(0), prepend=False, append=False)
+        starts, ends = np.flatnonzero(inked).reshape(-1, 2).T
+        known = [x * (x1 - x0) for x, char in zip(line.centers, line.text, strict=True) if char != " "]
+        assert np.abs((starts + ends) / 2 - known).max() < 0.13 * style.size
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_nothing_is_lost_at_the_ends_of_lines(style: Style) -> None:
     for text in (ENGLISH, CHINESE):
         lines = [line.text for line in printed(text, replace(style, hyphens=False)).lines]

@@ -14,7 +14,7 @@ from ocr2.data.corpus import Corpus
 from ocr2.data.synth import Synth
 from ocr2.errors import BadPrompt
 from ocr2.got.config import PRESETS, EncoderConfig
-from ocr2.got.views import grid, look, smallest_type, trimmed
+from ocr2.got.views import grid, inked, look, smallest_type
 from ocr2.types import Box, Prompt
 
 SQUARE = EncoderConfig(side=128)
@@ -235,6 +235,10 @@ def printed(colour: str = "white", at: tuple[int, int, int, int] = (400, 300, 90
     for top in range(y0, y1, 20):
         page.paste(noise(x1 - x0, 10, top), (x0, top))
     return page
+
+
+def trimmed(page: Image.Image) -> Image.Image:
+    return page.crop(inked(page))
 
 
 @pytest.mark.parametrize("colour", ["white", "#f2e8d0", "black"])

@@ -102,7 +102,7 @@ class Lines:
     def __getitem__(self, index: int) -> Sample:
         """Picture `index`, the question for its text, and the text. Raises BadInput, RendererMissing."""
         page = self.page(index)
-        return Sample((page.image,), Prompt(), page.text, "text", with_lines(page.origin, page.lines))
+        return Sample((page.image,), Prompt(), page.text, "text", with_lines(page.origin, page.lines), page.lines)
 
 
 class _Work:

@@ -5,8 +5,8 @@ B samples, T tokens of the longest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, field
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 
 from ocr2.errors import TooLong
 from ocr2.got import prompt as prompts
-from ocr2.got.views import look
+from ocr2.got.views import Shown, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,9 @@ class Batch:
     """How many tokens are learned: what a loss is the mean of. Counted from the labels where it isn't given."""
     tokens: int = 0
     """How many tokens the rows have without their padding. Counted from the labels where it isn't given."""
+    glyphs: Tensor = field(default_factory=lambda: torch.zeros(0, 6, dtype=torch.long))
+    """(G, 6) Characters whose places are known: row, view, the character's token, where in the row the token is that
+    begins with it (0: none does), x and y of its middle, in pixels of the view."""
 
     def __post_init__(self) -> None:
         if not (self.size and self.tokens):
@@ -56,8 +59,8 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on a device."""
         views = tuple(view.to(device, non_blocking=True) for view in self.views)
-        ids, labels = (part.to(device, non_blocking=True) for part in (self.ids, self.labels))
-        return Batch(views, ids, labels, self.origins, self.size, self.tokens)
+        ids, labels, glyphs = (part.to(device, non_blocking=True) for part in (self.ids, self.labels, self.glyphs))
+        return Batch(views, ids, labels, self.origins, self.size, self.tokens, glyphs)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Prepared:
     asked: int
     """How many of the ids are the prompt."""
     origin: str
+    glyphs: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.int64))
+    """(G, 4) Those of its only view, as a batch has them, without row and view."""
 
     def __len__(self) -> int:
         """How many tokens it has."""
@@ -79,7 +84,8 @@ class Prepared:
 
 def prepare(sample: Sample, tokenizer: Tokenizer, config: GOTConfig, tokens: int | None = None) -> Prepared:
     """A sample looked at and encoded. Raises TooLong if it has more than `tokens`, which is the context by default."""
-    views = look(sample.images, sample.prompt, config.encoder)
+    whole, parts = shown(sample.images, sample.prompt, config.encoder)
+    views = parts + [each.view for each in whole]
     count = sum(config.encoder.tokens(*view.shape[1:]) for view in views)
     asked = prompts.encode(sample.prompt, tokenizer, count, *sample.images[0].size, config.asked)
     answer = [*tokenizer.encode(sample.text), tokenizer.end]
@@ -89,7 +95,33 @@ def prepare(sample: Sample, tokenizer: Tokenizer, config: GOTConfig, tokens: int
             f"{sample.origin}: {len(asked)} tokens of prompt and {len(answer)} of answer are more than {most}: "
             "cut the text, or leave the sample out"
         )
-    return Prepared(tuple(views), np.array(asked + answer, np.int64), len(asked), sample.origin)
+    ids = np.array(asked + answer, np.int64)
+    if not sample.lines or parts:
+        return Prepared(tuple(views), ids, len(asked), sample.origin)
+    return Prepared(tuple(views), ids, len(asked), sample.origin, _glyphs(sample, tokenizer, whole[0], len(asked)))
+
+
+def _glyphs(sample: Sample, tokenizer: Tokenizer, shown: Shown, asked: int) -> np.ndarray:
+    """(G, 4) The characters of a sample's lines that are seen and are tokens by themselves."""
+    begins = dict[int, int]()  # the place of a character in the text, and that of its token in the answer
+    for n, (start, end) in enumerate(tokenizer.spans(sample.text)):
+        if (first := next((i for i in range(start, end) if not sample.text[i].isspace()), None)) is not None:
+            begins.setdefault(first, asked + n)
+    found, places, start = list[tuple[int, int]](), list[np.ndarray](), 0
+    for line in sample.lines:
+        known = [(n, token) for n, char in enumerate(line.text) if (token := tokenizer.letters.get(char)) is not None]
+        if line.centers and known:
+            found += [(token, begins.get(start + n, 0)) for n, token in known]
+            along = np.array([line.centers[n] for n, _ in known])[:, None]
+            left, right = (np.mean([line.place[n], line.place[3 - n]], 0) for n in (0, 1))
+            places.append((left + along * (right - left) - shown.corner) * shown.scale)
+        start += len(line.text) + len(line.end)
+    if not found:
+        return np.zeros((0, 4), np.int64)
+    glyphs = np.concatenate([found, np.concatenate(places)], 1).astype(np.int64)
+    _, height, width = shown.view.shape
+    x, y = glyphs[:, 2:].T
+    return glyphs[(x >= 0) & (x < width) & (y >= 0) & (y < height)]
 
 
 def combined(rows: Sequence[Prepared], pad: int, *, pinned: bool = False) -> Batch:
@@ -105,7 +137,10 @@ def combined(rows: Sequence[Prepared], pad: int, *, pinned: bool = False) -> Bat
     for together, run in zip(views, runs, strict=True):
         np.stack(run, out=together.numpy())
     size, tokens = sum(len(row) - row.asked for row in rows), sum(map(len, rows))
-    return Batch(views, ids, labels, tuple(row.origin for row in rows), size, tokens)
+    counts, first = [len(row.glyphs) for row in rows], [0, *accumulate(len(row.views) for row in rows[:-1])]
+    of = np.repeat([range(len(rows)), first], counts, 1).T  # (G, 2): row and view
+    glyphs = torch.from_numpy(np.concatenate([of, np.concatenate([row.glyphs for row in rows])], 1))
+    return Batch(views, ids, labels, tuple(row.origin for row in rows), size, tokens, glyphs)
 
 
 def collate(samples: Sequence[Sample], tokenizer: Tokenizer, config: GOTConfig) -> Batch:

@@ -5,6 +5,7 @@ B rows, T tokens of each, W width, H heads, D = W / H, S the longest row's token
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -95,17 +96,24 @@ class Decoder(nn.Module):
         """The head is the embedding."""
         self.head.weight = self.embed.weight
 
-    def forward(self, x: Tensor, place: Place | None = None) -> Tensor:
-        """The states of tokens that see what is before them: in this call, and in the cache if a place is given."""
+    def forward(self, x: Tensor, place: Place | None = None, watched: list[Tensor] | None = None) -> Tensor:
+        """The states of tokens that see what is before them: in this call, and in the cache if a place is given.
+
+        `watched` gets what goes into each layer.
+        """
         call = Call.of(x, place)
         width = self.config.width // self.config.heads
         call = call._replace(turn=rotations(call.positions, width, self.config.theta, x.dtype))
-        return self.norm(through(self.layers, x, call, self.checkpointing))
+        return self.norm(through(self.layers, x, call, self.checkpointing, watched))
 
 
-def through(layers: nn.ModuleList, x: Tensor, call: Call, checkpointing: bool) -> Tensor:
+def through(
+    layers: nn.ModuleList, x: Tensor, call: Call, checkpointing: bool, watched: list[Tensor] | None = None
+) -> Tensor:
     """(B, T, W) after all layers; with `checkpointing`, training keeps the input of each and computes the rest anew."""
     for n, layer in enumerate(layers):
+        if watched is not None:
+            watched.append(x)
         if checkpointing and torch.is_grad_enabled():
             x = checkpoint(layer, x, n, call, use_reentrant=False)
         else:
@@ -129,6 +137,10 @@ class Layer(nn.Module):
         x = x + self.attention(self.norm1(x), n, call)
         gate, up = self.gate_up(self.norm2(x)).chunk(2, -1)
         return x + self.down(F.silu(gate) * up)
+
+    def looks(self, x: Tensor, theta: float) -> Tensor:
+        """(B, T, W), rows from their start → (B, T, T): what its first head's softmax is of; −∞ what is unseen."""
+        return self.attention.scores(self.norm1(x), theta)
 
 
 class Ahead(nn.Module):
@@ -168,6 +180,18 @@ class Attention(nn.Module):
             q, k, v, attn_mask=call.seen, is_causal=call.seen is None, enable_gqa=self.heads != self.kv_heads
         )
         return self.out(mixed.transpose(1, 2).reshape(b, t, -1))
+
+    def scores(self, x: Tensor, theta: float) -> Tensor:
+        """The first head's, of each token (B, T, W) for each: (B, T, T)."""
+        t, width, first = x.shape[1], self.head_width, self.heads * self.head_width
+        rows = torch.cat([self.qkv.weight[:width], self.qkv.weight[first : first + width]])
+        bias = torch.cat([self.qkv.bias[:width], self.qkv.bias[first : first + width]])
+        q, k = F.linear(x, rows, bias).chunk(2, -1)  # (B, T, D)
+        positions = torch.arange(t, device=x.device)
+        turn = rotations(positions[None], width, theta, q.dtype)
+        q, k = rotate(torch.stack([q, k], 1), *turn).unbind(1)
+        scores = q @ k.transpose(1, 2) / math.sqrt(width)
+        return scores.masked_fill(positions > positions[:, None], -torch.inf)
 
 
 def _remember(place: Place, positions: Tensor, n: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:

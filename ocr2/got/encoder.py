@@ -50,6 +50,13 @@ class Encoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """The image tokens of views, row by row."""
+        return self.maps(pixels)[-1].flatten(1, 2)
+
+    def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Patches, the map after the first convolution that follows them, and image tokens, row by row.
+
+        (V, h, w, W), (V, h / 2, w / 2, …), (V, h / 4, w / 4, C).
+        """
         x = self.stem(pixels).permute(0, 2, 3, 1)  # (V, h, w, W)
         if self.config.positions == "relative":
             x = x + self.positions
@@ -58,8 +65,9 @@ class Encoder(nn.Module):
                 x = checkpoint(layer, x, use_reentrant=False)
             else:
                 x = layer(x)
-        x = self.down(self.neck(x.permute(0, 3, 1, 2)))  # (V, C, h / 4, w / 4)
-        return x.flatten(2).transpose(1, 2)  # (V, N, C)
+        middle = self.down[0](self.neck(x.permute(0, 3, 1, 2)))  # (V, C / 2, h / 2, w / 2)
+        tokens = self.down[1](middle)  # (V, C, h / 4, w / 4)
+        return x, middle.permute(0, 2, 3, 1), tokens.permute(0, 2, 3, 1)
 
 
 class ChannelNorm(nn.LayerNorm):

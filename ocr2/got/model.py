@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ocr2.got.batch import Batch
+    from ocr2.got.glyphs import Glyphs
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """The colours' mean and deviation that pixels are normalised by: CLIP's."""
@@ -41,6 +42,8 @@ class GOT(nn.Module):
         self.connector = nn.Linear(config.encoder.out[1], config.decoder.width)
         self.decoder = OPTDecoder(decoder, again) if isinstance(decoder, OPTConfig) else Decoder(decoder, again)
         self.ahead = nn.ModuleList(Ahead(config.decoder.width) for _ in range(config.decoder.ahead))
+        self.glyphs: Glyphs | None = None
+        """What it is taught by, in training, where the places of characters are known; no part of what is saved."""
         self.apply(_initial)
 
     def features(self, views: Sequence[Tensor]) -> Tensor:
@@ -55,7 +58,13 @@ class GOT(nn.Module):
         return torch.where(image[..., None], features[order], self.decoder.embed(ids))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """What is learned, each the mean over the labelled tokens: "next" and, with heads for it, "ahead"."""
+        """What is learned, each the mean over the labelled tokens: "next" and, with heads for it, "ahead".
+
+        With glyphs, of a batch that has some, theirs as well: "sight" and "gaze".
+        """
+        if self.glyphs is not None and len(batch.glyphs):
+            found: dict[str, Tensor] = self.glyphs(self, batch)
+            return found
         return self.losses(self.states(batch), batch.labels)
 
     def states(self, batch: Batch) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,17 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """The ids of a text, with nothing put before or after it."""
         return self.inner.encode(text, add_special_tokens=False).ids
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """The part of a text that each of its tokens stands for."""
+        return self.inner.encode(text, add_special_tokens=False).offsets
+
+    @cached_property
+    def letters(self) -> dict[str, int]:
+        """The characters that are tokens by themselves."""
+        spelled = {piece.decode(errors="ignore") for piece in self.pieces(range(self.inner.get_vocab_size()))}
+        encoded = {text: self.encode(text) for text in spelled if len(text) == 1 and not text.isspace()}
+        return {text: ids[0] for text, ids in encoded.items() if len(ids) == 1}
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, without special tokens; "\\ufffd" where a character is cut short."""

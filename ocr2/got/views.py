@@ -7,7 +7,7 @@ type smaller. A view is an array of bytes (3, height, width), RGB. The model its
 from __future__ import annotations
 
 from math import inf, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -40,31 +40,52 @@ _MOSTLY = 0.7
 """The share of the ink that is letters, on a page of text: scores, figures, molecules and charts have less."""
 
 
+class Shown(NamedTuple):
+    """A view, and what of its page it shows."""
+
+    view: np.ndarray
+    corner: tuple[float, float] = (0, 0)
+    """Pixel of the page that is at the view's top left."""
+    scale: tuple[float, float] = (1, 1)
+    """Pixels of the view for one of the page, across and down."""
+
+
 def look(images: Sequence[Image.Image], prompt: Prompt, config: EncoderConfig) -> list[np.ndarray]:
     """The views of a prompt's pages: one a page, or the tiles of one page row by row, then the whole page.
 
     Raises BadPrompt where there are more or fewer images than the prompt is about.
     """
+    whole, parts = shown(images, prompt, config)
+    return parts + [each.view for each in whole]
+
+
+def shown(images: Sequence[Image.Image], prompt: Prompt, config: EncoderConfig) -> tuple[list[Shown], list[np.ndarray]]:
+    """The same: what is shown of the whole pages, and the tiles that come before it."""
     if len(images) != prompt.pages:
         raise BadPrompt(f"{len(images)} images for a prompt about {prompt.pages} pages: give one image a page")
     pages = [image if image.mode == "L" else image.convert("RGB") for image in images]  # a third of the work
-    if not config.square and not prompt.box and not prompt.point:  # places are told by their share of the whole page
-        pages = [trimmed(page) for page in pages]
-    whole = [squashed(page, config.side) if config.square else fitted(page, config.side) for page in pages]
-    return tiles(pages[0], prompt.tiles, config.side) + whole
+    if config.square:
+        side = config.side
+        whole = [Shown(squashed(page, side), scale=(side / page.width, side / page.height)) for page in pages]
+    else:
+        # places are told by their share of the whole page
+        kept = [(0, 0, *page.size) if prompt.box or prompt.point else inked(page) for page in pages]
+        pages = [page.crop(box) for page, box in zip(pages, kept, strict=True)]
+        whole = [fitted(page, config.side)._replace(corner=box[:2]) for page, box in zip(pages, kept, strict=True)]
+    return whole, tiles(pages[0], prompt.tiles, config.side)
 
 
-def trimmed(page: Image.Image) -> Image.Image:
-    """The page without its empty edges, of whatever colour: what is left has more pixels, or takes less time."""
+def inked(page: Image.Image) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what is printed on a page: its empty edges, of whatever colour, only take time."""
     small = np.asarray(page.convert("L").reduce(_FEW, (0, 0, page.width, page.height)), np.int16)
     edges = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
     inked = np.abs(small - np.median(edges)) > _EMPTY
     rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
     if not len(rows):
-        return page
+        return 0, 0, *page.size
     x0, y0, x1, y1 = (_FEW * int(place) for place in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
     edge = max(_EDGE[0], max(page.size) // _EDGE[1])
-    return page.crop((max(0, x0 - edge), max(0, y0 - edge), min(page.width, x1 + edge), min(page.height, y1 + edge)))
+    return max(0, x0 - edge), max(0, y0 - edge), min(page.width, x1 + edge), min(page.height, y1 + edge)
 
 
 def squashed(page: Image.Image, side: int) -> np.ndarray:
@@ -72,7 +93,7 @@ def squashed(page: Image.Image, side: int) -> np.ndarray:
     return _resized(page, side, side)
 
 
-def fitted(page: Image.Image, side: int) -> np.ndarray:
+def fitted(page: Image.Image, side: int) -> Shown:
     """The whole page in its own shape, never enlarged, at most `side` long; white up to the next multiple of STRIDE.
 
     A large page of text, all of it in type larger than usual, is made smaller: to usual type, or a small picture.
@@ -87,7 +108,7 @@ def fitted(page: Image.Image, side: int) -> np.ndarray:
     _, height, width = inside.shape
     view = np.full((3, _up(height), _up(width)), 255, np.uint8)
     view[:, :height, :width] = inside
-    return view
+    return Shown(view, scale=(width / page.width, height / page.height))
 
 
 def smallest_type(view: np.ndarray) -> float:

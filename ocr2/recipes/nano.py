@@ -110,6 +110,7 @@ def recipes() -> tuple[Recipe, ...]:
             visits=4,
             tokenizer=_tokenizer,
             augment=damaged,
+            glyphs=stage is text,
             portable=True,
         )
         for stage in stages

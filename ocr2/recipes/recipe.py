@@ -14,6 +14,7 @@ import torch
 from ocr2.data.mixture import Mixture, Revisited, carried
 from ocr2.errors import BadInput
 from ocr2.got import checkpoint, onnx, pretrained
+from ocr2.got.glyphs import Glyphs
 from ocr2.got.loader import Limits, Loader
 from ocr2.got.model import GOT
 from ocr2.ranks import Ranks
@@ -55,6 +56,8 @@ class Recipe:
     tokenizer: Callable[[], Tokenizer] | None = None
     """The tokenizer; else that of the weights to begin with, of those with the stage's decoder."""
     augment: Callable[[Batch, torch.Generator], Batch] | None = None
+    glyphs: bool = False
+    """Whether the model is taught by the places of characters, too, where samples have them."""
     portable: bool = False
     """Whether the model is written as ONNX graphs in 8 bits, too: what reads without torch."""
 
@@ -104,6 +107,10 @@ class Run:
             pinned=ranks.device.type == "cuda",
         )
         config, about = model.config, self.about(model)
+        if recipe.glyphs:
+            with torch.random.fork_rng([]):
+                torch.manual_seed(stage.seed)
+                model.glyphs = Glyphs(config)
         model.to(ranks.device)
         steps = fit(model, loader, stage, self.out, augment=recipe.augment, stop=self.stop, about=about)
         with closing(steps):
@@ -195,7 +202,9 @@ class Run:
     def learned(self, config: GOTConfig) -> GOT:
         """The model as it is saved."""
         model = GOT(config)
+        model.glyphs = Glyphs(config) if self.recipe.glyphs else None
         weights(self.out, model)
+        model.glyphs = None
         return model
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ocr2.errors import BadInput
 from ocr2.renderers.galley import Galley, Style
 from ocr2.renderers.glyphs import PHASES, Fount, advances, fount, word
-from ocr2.types import Box, Line, Quad
+from ocr2.types import Box, Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,7 +56,7 @@ class Sheet:
     ink: NDArray[np.uint8]
     """(H, W) 0 (none) to 255."""
     lines: tuple[Line, ...]
-    """In reading order, with their quads: the tight upright boxes of their ink."""
+    """In reading order, with their quads, the tight upright boxes of their ink, and the centers of their characters."""
     faces: tuple[Face, ...]
     """That the lines are in."""
 
@@ -69,6 +69,8 @@ class _Row(NamedTuple):
     in_han: NDArray[np.bool_]
     xs: NDArray[np.float64]
     """Where the pen is for each character, pixels of the sheet."""
+    steps: NDArray[np.float64]
+    """How far each character takes the pen."""
     base: int
     text: str
     end: str
@@ -126,16 +128,17 @@ def _set(galley: Galley, start: int, frame: Box, base: int) -> tuple[_Row, int]:
     stop = end - 1 if galley.codes[end - 1] == 32 else end
     codes, in_han = galley.codes[start:stop], galley.in_han[start:stop]
     xs = galley.pen[start:stop] - galley.pen[start]
-    taken = float(galley.pen[stop] - galley.pen[start])
+    taken, steps = float(galley.pen[stop] - galley.pen[start]), np.diff(galley.pen[start : stop + 1])
     if hyphen:
         codes, in_han, xs = np.append(codes, np.uint32(45)), np.append(in_han, False), np.append(xs, taken)
-        taken += style.size * float(advances(style.latin, codes[-1:])[0])
+        steps = np.append(steps, style.size * float(advances(style.latin, codes[-1:])[0]))
+        taken += float(steps[-1])
     spare, last = room - taken, end == len(galley.codes)
     if style.align == "justified" and not last:
         xs = xs + _stretched(codes, in_han, spare, style.size)
     shift = {"centred": spare / 2, "right": spare}.get(style.align, 0.0)
     text = codes.tobytes().decode("utf-32-le")
-    row = _Row(galley, codes, in_han, xs + (frame.x0 + inset + shift), base, text, "\n\n" if last else "\n")
+    row = _Row(galley, codes, in_han, xs + (frame.x0 + inset + shift), steps, base, text, "\n\n" if last else "\n")
     return row, end
 
 
@@ -191,13 +194,16 @@ def _printed(rows: list[_Row], width: int, height: int) -> Sheet:
         spot = sheet[y + dy : y + dy + ink.shape[0], x + dx : x + dx + ink.shape[1]]
         np.maximum(spot, _weakened(ink, black), out=spot)
     bounds += [dx, dy, dx, dy]
-    lines = tuple(Line(row.text, _quad(*box), 1.0, row.end) for row, box in zip(rows, bounds.tolist(), strict=True))
+    lines = tuple(_line(row, dx, *box) for row, box in zip(rows, bounds.tolist(), strict=True))
     faces = dict.fromkeys([run.fount.face for run in runs] + [row.galley.style.latin for row in rows if _kerned(row)])
     return Sheet(sheet, lines, tuple(faces))
 
 
-def _quad(x0: int, y0: int, x1: int, y1: int) -> Quad:
-    return (x0, y0), (x1, y0), (x1, y1), (x0, y1)
+def _line(row: _Row, dx: int, x0: int, y0: int, x1: int, y1: int) -> Line:
+    """The line whose ink has these edges, moved by `dx`."""
+    centers = (row.xs + (row.steps / 2 + (dx - x0))) / (x1 - x0)
+    quad = (x0, y0), (x1, y0), (x1, y1), (x0, y1)
+    return Line(row.text, quad, 1.0, row.end, tuple(centers.clip(0, 1).tolist()))
 
 
 def _moved(bounds: NDArray[np.int64], width: int, height: int) -> tuple[int, int]:
