@@ -64,7 +64,7 @@ def test_places_of_characters(tokenizer: Tokenizer) -> None:
 
 def test_a_token_of_several_characters_begins_at_its_first(tokenizer: Tokenizer) -> None:
     text = "the the"
-    spans = tokenizer.spans(text)
+    spans = tokenizer.encoding(text).offsets
     assert [text[start:end] for start, end in spans] == [tokenizer.decode([one]) for one in tokenizer.encode(text)]
     assert len(spans) < len(text), "a tokenizer with words"
     line = Line(text, LINES[0].quad, 1.0, "\n", tuple((n + 0.5) / len(text) for n in range(len(text))))

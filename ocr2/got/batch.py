@@ -88,7 +88,8 @@ def prepare(sample: Sample, tokenizer: Tokenizer, config: GOTConfig, tokens: int
     views = parts + [each.view for each in whole]
     count = sum(config.encoder.tokens(*view.shape[1:]) for view in views)
     asked = prompts.encode(sample.prompt, tokenizer, count, *sample.images[0].size, config.asked)
-    answer = [*tokenizer.encode(sample.text), tokenizer.end]
+    encoding = tokenizer.encoding(sample.text)
+    answer = [*encoding.ids, tokenizer.end]
     most = f"the context of {config.context}" if tokens is None else f"the {tokens} of this stage"
     if len(asked) + len(answer) > (config.context if tokens is None else tokens):
         raise TooLong(
@@ -98,30 +99,33 @@ def prepare(sample: Sample, tokenizer: Tokenizer, config: GOTConfig, tokens: int
     ids = np.array(asked + answer, np.int64)
     if not sample.lines or parts:
         return Prepared(tuple(views), ids, len(asked), sample.origin)
-    return Prepared(tuple(views), ids, len(asked), sample.origin, _glyphs(sample, tokenizer, whole[0], len(asked)))
+    glyphs = _glyphs(sample, whole[0], tokenizer.letters, np.array(encoding.offsets, np.int64), len(asked))
+    return Prepared(tuple(views), ids, len(asked), sample.origin, glyphs)
 
 
-def _glyphs(sample: Sample, tokenizer: Tokenizer, shown: Shown, asked: int) -> np.ndarray:
-    """(G, 4) The characters of a sample's lines that are seen and are tokens by themselves."""
-    begins = dict[int, int]()  # the place of a character in the text, and that of its token in the answer
-    for n, (start, end) in enumerate(tokenizer.spans(sample.text)):
-        if (first := next((i for i in range(start, end) if not sample.text[i].isspace()), None)) is not None:
-            begins.setdefault(first, asked + n)
-    found, places, start = list[tuple[int, int]](), list[np.ndarray](), 0
+def _glyphs(sample: Sample, shown: Shown, letters: np.ndarray, offsets: np.ndarray, asked: int) -> np.ndarray:
+    """(G, 4) The characters of a sample's lines that are seen and are tokens by themselves.
+
+    `offsets`, (tokens, 2): the part of the text that each token of the answer stands for; `asked` are before them.
+    """
+    codes = np.frombuffer(sample.text.encode("utf-32-le"), np.uint32)
+    plain = np.array([not char.isspace() for char in sample.text])
+    begins = np.zeros(len(codes), np.int64)  # where the token is that begins with a character
+    starts, ends = offsets.reshape(-1, 2).T
+    first = np.append(np.flatnonzero(plain), len(codes))[np.cumsum(plain)[starts] - plain[starts]]
+    spelled = np.flatnonzero(first < ends)[::-1]  # of several that begin alike, the first
+    begins[first[spelled]] = asked + spelled
+    of, places, start = [np.zeros(0, np.int64)], [np.zeros((0, 2))], 0
     for line in sample.lines:
-        known = [(n, token) for n, char in enumerate(line.text) if (token := tokenizer.letters.get(char)) is not None]
-        if line.centers and known:
-            found += [(token, begins.get(start + n, 0)) for n, token in known]
-            along = np.array([line.centers[n] for n, _ in known])[:, None]
-            left, right = (np.mean([line.place[n], line.place[3 - n]], 0) for n in (0, 1))
-            places.append((left + along * (right - left) - shown.corner) * shown.scale)
+        left, right = (np.mean([line.place[n], line.place[3 - n]], 0) for n in (0, 1))
+        of.append(np.arange(start, start + len(line.centers)))
+        places.append(left + np.array(line.centers)[:, None] * (right - left))
         start += len(line.text) + len(line.end)
-    if not found:
-        return np.zeros((0, 4), np.int64)
-    glyphs = np.concatenate([found, np.concatenate(places)], 1).astype(np.int64)
+    at = np.concatenate(of)
+    x, y = ((np.concatenate(places) - shown.corner) * shown.scale).astype(np.int64).T
+    glyphs = np.stack([letters[codes[at]], begins[at], x, y], 1)
     _, height, width = shown.view.shape
-    x, y = glyphs[:, 2:].T
-    return glyphs[(x >= 0) & (x < width) & (y >= 0) & (y < height)]
+    return glyphs[(glyphs[:, 0] >= 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height)]
 
 
 def combined(rows: Sequence[Prepared], pad: int, *, pinned: bool = False) -> Batch:

@@ -9,10 +9,13 @@ You should follow the instructions carefully and explain your answers in detail.
 from __future__ import annotations
 
 import re
+import sys
 from base64 import b64decode
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ocr2.errors import BadCheckpoint
 from ocr2.queries import query
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import tokenizers
+    from numpy.typing import NDArray
 
     from ocr2.types import Prompt
 
@@ -103,18 +107,21 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, with nothing put before or after it."""
-        return self.inner.encode(text, add_special_tokens=False).ids
+        return self.encoding(text).ids
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """The part of a text that each of its tokens stands for."""
-        return self.inner.encode(text, add_special_tokens=False).offsets
+    def encoding(self, text: str) -> tokenizers.Encoding:
+        """The same, with `offsets`: the part of the text that each id stands for."""
+        return self.inner.encode(text, add_special_tokens=False)
 
     @cached_property
-    def letters(self) -> dict[str, int]:
-        """The characters that are tokens by themselves."""
+    def letters(self) -> NDArray[np.int64]:
+        """By the code of a character the token that it is by itself, −1 where it is none."""
         spelled = {piece.decode(errors="ignore") for piece in self.pieces(range(self.inner.get_vocab_size()))}
         encoded = {text: self.encode(text) for text in spelled if len(text) == 1 and not text.isspace()}
-        return {text: ids[0] for text, ids in encoded.items() if len(ids) == 1}
+        letters = np.full(sys.maxunicode + 1, -1)
+        for text, ids in encoded.items():
+            letters[ord(text)] = ids[0] if len(ids) == 1 else -1
+        return letters
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, without special tokens; "\\ufffd" where a character is cut short."""
