@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from ocr2 import curves
 from ocr2.errors import BadCheckpoint, BadInput, BadOutput, OcrError, TrainingFailed
 from ocr2.got.batch import Batch
+from ocr2.got.glyphs import Glyphs
 from ocr2.got.model import GOT
 from ocr2.ranks import Ranks
 from ocr2.train import Stage, Step, fit, weights
@@ -797,11 +798,16 @@ class TestDevices:
 def looking_ahead() -> GOT:
     config = tiny_got().config
     torch.manual_seed(0)
-    return GOT(replace(config, decoder=replace(config.decoder, ahead=2)))
+    model = GOT(replace(config, decoder=replace(config.decoder, ahead=2, layers=3)))
+    model.glyphs = Glyphs(model.config)
+    return model
 
 
 def uneven(position: int | None, rank: int = 0, world: int = 1) -> Iterator[tuple[Batch, int]]:
-    """Batches that call parts of GOT differently often: few labels and one run of views, then many labels and two."""
+    """Batches that call parts of GOT differently often: few labels and one run of views, then many labels and two.
+
+    Of every other one it is known what stands where.
+    """
     for n in range(rank if position is None else position, 100, world):
         draw = torch.Generator().manual_seed(n)
         rows, tokens, runs = ((2, 10, (2,)), (4, 551, (3, 1)))[n % 2]
@@ -809,13 +815,14 @@ def uneven(position: int | None, rank: int = 0, world: int = 1) -> Iterator[tupl
         ids[:, 2:6] = tiny_tokenizer().image
         labels = torch.where(torch.arange(tokens) >= 6, ids, -100)
         views = [torch.randint(0, 256, (run, 3, 128, 128), generator=draw, dtype=torch.uint8) for run in runs]
-        batch = Batch(tuple(views), ids, labels, ("a page",) * rows)
+        glyphs = torch.tensor([[0, 0, 65, 6, 10, 20], [3, 3, 66, 8, 100, 90]])[: n % 2 * 2]
+        batch = Batch(tuple(views), ids, labels, ("a page",) * rows, glyphs=glyphs)
         assert batch.size == (8, 2180)[n % 2]
         yield batch, n + world
 
 
 SHARED = replace(STAGE, losses={"size": 0.1})
-GLANCE = replace(READING, steps=2)
+GLANCE = replace(READING, steps=2, precision="fp32")
 
 
 def attempted(
