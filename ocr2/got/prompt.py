@@ -116,7 +116,7 @@ class Tokenizer:
     @cached_property
     def letters(self) -> NDArray[np.int64]:
         """By the code of a character the token that it is by itself, −1 where it is none."""
-        spelled = {piece.decode(errors="ignore") for piece in self.pieces(range(self.inner.get_vocab_size()))}
+        spelled = {piece.decode(errors="ignore") for piece in self.pieces([*self.inner.get_vocab().values()])}
         encoded = {text: self.encode(text) for text in spelled if len(text) == 1 and not text.isspace()}
         letters = np.full(sys.maxunicode + 1, -1)
         for text, ids in encoded.items():
