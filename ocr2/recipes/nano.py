@@ -8,9 +8,9 @@
 paragraph a line); what else is in it (scores, TikZ, formulas, molecules) is drawn beside what the engines invent. All
 of it is drawn in 15 processes or so while the model learns on a GPU, and damaged anew at each visit.
 
-Stage 1, text. The losses "sight" and "gaze" fall first; expect "next" to fall off its plateau (2.5 to 3 nats a token:
-the language, unseen) within 100,000 samples. The number to reach is an edit distance of 0.02 on pages of texts and fonts
-that were never trained on.
+Stage 1, text. The losses "sight" and "gaze" fall first; expect "next" to fall off its plateau (2.5 to 3 nats a
+token: the language, unseen) within 100,000 samples. The number to reach is an edit distance of 0.02 on pages of texts
+and fonts that were never trained on.
 Stage 2, all characters and formatted pages, three fifths of it text still. To reach on what the engines draw: edit
 distances of 0.15 (formulas) and 0.10 (music, geometry), TEDS 0.8, four of five molecules exact, AP@high 0.8 of charts.
 Stage 3, regions by box and colour, tiles, several pages, with the encoder as it is; to reach for regions: 0.06.
@@ -23,9 +23,9 @@ What differs from the paper, and what it is for:
 - heads that guess the next three tokens as well, which a processor verifies at little more than the cost of one; among
   the most frequent 9,216 of 16,384, which are 99.9 of 100 in English text, 98.2 in Chinese;
 - losses, in the first stage, about which character stands where (got/glyphs.py): what there is to see, and where to
-  look, needn't be guessed from answers (a toy on clean lines, one core of a processor: after 31 minutes 1.15 nats a token
-  with them and 52,800 lines, 1.48 without and 72,000; after 46,400 lines 1.13 and 1.67). At full size, on two cores,
-  image tokens told 98 of 100 characters of fresh lines after 90,000 views;
+  look, needn't be guessed from answers (a toy on clean lines, one core of a processor: after 31 minutes 1.15 nats a
+  token with them and 52,800 lines, 1.48 without and 72,000; after 46,400 lines 1.13 and 1.67). At full size, with a
+  like of them on two cores, image tokens told 98 of 100 characters of fresh lines after 90,000 views;
 - linear maps of the decoder that begin with 1/√width: with 0.02 narrow models stayed without eyes (12 lines by heart:
   0.003 nats after 80 steps against 0.155 after 120).
 """
