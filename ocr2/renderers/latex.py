@@ -56,9 +56,9 @@ def page(body: str, preamble: str = "", engine: Engine = "pdflatex", seconds: fl
     The preamble is ours, the body may be anybody's. Raises BadInput for a body that is too long, has unbalanced braces
     or reaches out; RenderFailed with TeX's first error, or where it takes too long; RendererMissing.
     """
+    check(body)
     program = need(engine).program
     assert program
-    check(body)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "page.tex").write_text(_document(body, preamble, engine), encoding="utf-8")
         told = _run([program, *_OPTIONS[engine], "page.tex"], folder, seconds)
