@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 from ocr2.errors import BadPrompt
 
@@ -202,6 +202,18 @@ class Transcript:
     """How many tokens the question took, those that stand for the image among them; 0 for a reader that has none."""
 
 
+class Place(NamedTuple):
+    """Where a part of a text is seen: a character, what a command of LaTeX stands for, an atom."""
+
+    start: int
+    """Where in the text it begins."""
+    end: int
+    """Where in the text it is over."""
+    x: float
+    """Of its middle, as is y."""
+    y: float
+
+
 @dataclass(frozen=True)
 class Sample:
     """One item to train on: images, what is asked, and the right answer."""
@@ -212,8 +224,8 @@ class Sample:
     kind: str
     origin: str
     """The engine, seed, source and licence it came from."""
-    lines: tuple[Line, ...] = ()
-    """The lines of its only image, of which the text is made, where it is known what stands where."""
+    places: tuple[Place, ...] = ()
+    """Where parts of the text are seen in its only image, in the order of the text; empty where that isn't known."""
 
     def __post_init__(self) -> None:
         if len(self.images) != self.prompt.pages:

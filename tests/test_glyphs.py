@@ -15,13 +15,14 @@ from got_helpers import tiny_tokenizer
 from PIL import Image
 from test_batch import NANO, SQUARE, STAGE1
 
+from ocr2.data.lines import places
 from ocr2.errors import BadInput
-from ocr2.got.batch import Batch, collate, prepare
+from ocr2.got.batch import Batch, Prepared, collate, prepare
 from ocr2.got.checkpoint import save
 from ocr2.got.decoder import Call, rotations
 from ocr2.got.glyphs import Glyphs, Sight
 from ocr2.got.model import GOT
-from ocr2.types import Line, Prompt, Sample, join
+from ocr2.types import Line, Place, Prompt, Sample, join
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,35 +46,54 @@ def lined(lines: tuple[Line, ...] = LINES, size: tuple[int, int] = (128, 128), p
     page = Image.new("L", size, 255)
     for corner in ((0, 0), (size[0] - 4, size[1] - 4)):
         page.paste(0, (*corner, corner[0] + 4, corner[1] + 4))
-    return Sample((page,), prompt or Prompt(), join(lines), "text", "a page", lines)
+    return Sample((page,), prompt or Prompt(), join(lines), "text", "a page", places(lines))
+
+
+def looks(row: Prepared, tokenizer: Tokenizer) -> list[tuple[str, tuple[int, int]]]:
+    """The tokens of the answer that look somewhere, and where."""
+    return [(tokenizer.decode([row.ids[place]]), (x, y)) for sign, place, x, y in row.glyphs.tolist() if sign < 0]
 
 
 def test_places_of_characters(tokenizer: Tokenizer) -> None:
-    """Row, view, the character, where its token is, x and y: whatever is seen and is a token by itself."""
+    """Row, view, the character, x and y; then where each token looks: at what comes next of what is seen."""
     batch = collate([lined(LINES[1:]), lined()], tokenizer, NANO)
-    ids = {char: tokenizer.encode(char)[0] for char in "abcd"}
-    found = batch.glyphs.tolist()
-    places = {"a": (25, 32), "b": (35, 32), "c": (55, 32), "d": (80, 85)}
-    expected = [(0, 0, "d"), *((1, 1, char) for char in "abcd")]
-    assert [(row, view, token) for row, view, token, *_ in found] == [(*at, ids[char]) for *at, char in expected]
-    assert [(x, y) for *_, x, y in found] == [places[char] for *_, char in expected]
-    for (row, _, _, place, _, _), (*_, char) in zip(found, expected, strict=True):
-        assert tokenizer.decode(batch.ids[row, place : place + 1].tolist()).strip()[0] == char
-        assert batch.labels[row, place] >= 0
+    signs = {tokenizer.encode(char)[0]: char for char in "abcd"}
+    where = {"a": (25, 32), "b": (35, 32), "c": (55, 32), "d": (80, 85)}
+    found = [(row, view, signs[sign], (x, y)) for row, view, sign, _, x, y in batch.glyphs.tolist() if sign >= 0]
+    assert found == [(0, 0, "d", where["d"]), *((1, 1, char, where[char]) for char in "abcd")]
+    for row, _, sign, place, x, y in batch.glyphs.tolist():
+        if sign < 0:
+            answer = batch.ids[row, place:].tolist()
+            ahead = tokenizer.decode(answer[: answer.index(tokenizer.end)]).split()[0][0]
+            assert batch.labels[row, place] >= 0
+            assert (x, y) == where[ahead]
 
 
-def test_a_token_of_several_characters_begins_at_its_first(tokenizer: Tokenizer) -> None:
+def test_each_token_looks_at_the_first_part_that_goes_on_where_it_begins(tokenizer: Tokenizer) -> None:
     text = "the the"
-    spans = tokenizer.encoding(text).offsets
-    assert [text[start:end] for start, end in spans] == [tokenizer.decode([one]) for one in tokenizer.encode(text)]
-    assert len(spans) < len(text), "a tokenizer with words"
     line = Line(text, LINES[0].quad, 1.0, "\n", tuple((n + 0.5) / len(text) for n in range(len(text))))
     row = prepare(lined((line,)), tokenizer, NANO)
-    begun = [place for _, place, _, _ in row.glyphs.tolist() if place]
-    assert len(row.glyphs) == 6
-    assert [tokenizer.decode([row.ids[place]]).strip()[:1] for place in begun] == [
-        text[start:end].strip()[0] for start, end in spans if text[start:end].strip()
+    spans = tokenizer.encoding(text).offsets
+    assert len(spans) < len(text), "a tokenizer with words"
+    assert len(row.glyphs) == 6 + len(spans)
+    middles = [int(20 + 40 * center) for center in line.centers]
+    begun = [next(n for n in range(start, len(text)) if text[n] != " ") for start, _ in spans]
+    assert looks(row, tokenizer) == [
+        (text[start:end], (middles[n], 32)) for (start, end), n in zip(spans, begun, strict=True)
     ]
+
+
+def test_parts_of_several_characters(tokenizer: Tokenizer) -> None:
+    """A command is known by its last token; what is between two looks at the second, what is after both nowhere."""
+    sample = lined(())
+    parts = (Place(0, 5, 30, 40), Place(6, 7, 90, 100))
+    row = prepare(replace(sample, text="\\frac{a}", places=parts), tokenizer, NANO)
+    seen = [(sign, x, y) for sign, _, x, y in row.glyphs.tolist() if sign >= 0]
+    assert seen == [(tokenizer.encode("\\frac")[-1], 30, 40), (tokenizer.encode("a")[0], 90, 100)]
+    offsets = tokenizer.encoding("\\frac{a}").offsets
+    expected = [(30, 40) if start < 5 else (90, 100) for start, _ in offsets if start < 7]
+    assert [where for _, where in looks(row, tokenizer)] == expected
+    assert len(expected) < len(offsets)
 
 
 def test_places_move_with_what_is_shown_of_a_page(tokenizer: Tokenizer) -> None:
@@ -81,21 +101,24 @@ def test_places_move_with_what_is_shown_of_a_page(tokenizer: Tokenizer) -> None:
     page = Image.new("L", (1400, 1000), 255)
     page.paste(0, (700, 350, 1099, 450))
     line = Line("a", ((700, 350), (1099, 350), (1099, 450), (700, 450)), 1.0, "\n", (0.5,))
-    sample = Sample((page,), Prompt(), "a", "text", "", (line,))
+    sample = Sample((page,), Prompt(), "a", "text", "", places((line,)))
     for config in (NANO, SQUARE):
         row = prepare(sample, tokenizer, config)
-        ((_, _, x, y),) = row.glyphs.tolist()
+        (_, _, x, y), looked = row.glyphs.tolist()
+        assert looked == [-1, row.asked, x, y]
         dark = np.argwhere(row.views[0][1] < 128)
         assert np.abs(dark.mean(0) - (y, x)).max() < 1.5, config
 
 
 def test_what_has_no_places(tokenizer: Tokenizer) -> None:
-    """Lines without centers, characters that aren't tokens or aren't seen, tiles, samples without lines."""
+    """Lines without centers, characters that aren't tokens or aren't seen, tiles, samples without places."""
     bare = tuple(replace(line, centers=()) for line in LINES)
     hidden = tuple(replace(line, quad=tuple((x + 500, y) for x, y in line.place)) for line in LINES)
-    strange = (replace(LINES[1], text="\U0001f9ff"),)
-    for lines in (bare, hidden, strange, ()):
+    for lines in (bare, hidden, ()):
         assert prepare(lined(lines), tokenizer, NANO).glyphs.shape == (0, 4)
+    spelled = prepare(lined((replace(LINES[1], text="\U0001f9ff"),)), tokenizer, NANO).glyphs
+    assert len(spelled) == len(tokenizer.encode("\U0001f9ff")) > 1
+    assert {*spelled[:, 0]} == {-1}
     tiled = lined(size=(256, 128), prompt=Prompt(tiles=2))
     assert len(prepare(tiled, tokenizer, NANO).views) == 3
     assert prepare(tiled, tokenizer, NANO).glyphs.shape == (0, 4)

@@ -17,7 +17,7 @@ def canonical(smiles: str, seed: int | None = None) -> str:
 
 
 def drawn(smiles: str, look: Look) -> str:
-    svg: str = apart("ocr2.renderers.molecule:drawn", smiles, look)
+    svg: str = apart("ocr2.renderers.molecule:drawn", smiles, look)[0]
     return svg
 
 

@@ -51,7 +51,7 @@ def test_clean_pictures_are_the_drawing_alone(corpus: Corpus) -> None:
     rng = Random("molecule/1/0")
     character.compose(corpus, rng)
     drawn = character.draw(sample.text, rng).pixels()
-    assert np.asarray(sample.images[0]).tobytes() == placed(drawn, rng).tobytes()
+    assert np.asarray(sample.images[0]).tobytes() == placed(drawn, rng)[0].tobytes()
 
 
 def test_photos_of_paper_are_drawn_on(corpus: Corpus, tmp_path: Path) -> None:
@@ -69,10 +69,11 @@ def test_nothing_is_cut_off_when_it_is_placed() -> None:
     for shape in ((1, 1), (64, 65), (300, 1024), (1300, 40), (500, 700, 3)):
         drawn = np.zeros(shape, np.uint8)
         for seed in range(9):
-            found = placed(drawn, Random(seed))
+            found, (x, y) = placed(drawn, Random(seed))
             assert (found == 0).sum() == drawn.size
             rows, columns = np.nonzero(found.reshape(*found.shape[:2], -1)[..., 0] == 0)
             assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == shape[:2]
+            assert (x, y) == (columns.min(), rows.min())
             assert found.shape[0] - shape[0] < 300 and found.shape[1] - shape[1] < 300
 
 

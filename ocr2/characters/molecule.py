@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ocr2.errors import BadInput, OcrError, RendererMissing, RenderFailed
 from ocr2.metrics import edit_distance
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
+    from numpy.typing import NDArray
+
     from ocr2.characters import Corpus
+    from ocr2.types import Point
 
 BACKENDS = ("rdkit",)
 SIDE = 1024
@@ -34,6 +40,7 @@ LABEL = 8.5
 """Pixels of its labels, at least."""
 _MARKED = re.compile(r"\s*<smiles>\s*([^<>\s]*)\s*</smiles>\s*")
 _SPELLED = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$:/\\.%*~]+")
+_ATOM = re.compile(r"\[\d*([A-Z][a-z]?|[a-z]{1,2}|\*)[^\]]*\]|Cl|Br|[BCNOPSFIbcnops*]")
 _FONTS = ("DejaVu Sans", "PT Sans", "PT Serif", "STIX", "Crimson Text")
 
 # molecules to be: what a * stands for is anything of the kinds that are named
@@ -122,14 +129,15 @@ def draw(source: str, rng: Random | None, backend: str = "", held: bool = False)
     need("resvg")
     readable(source)
     look = Look() if rng is None else _look(rng, held)
-    svg = _drawn(body(source), _legible(look))
+    svg, atoms = _drawn(body(source), _legible(look))
     longest = max(_size(svg))
     if longest > USUAL:
         bond = max(SHORTEST, look.bond * USUAL / longest)
-        svg = _drawn(body(source), _legible(look._replace(bond=bond, line=min(look.line, bond / 14))))
+        svg, atoms = _drawn(body(source), _legible(look._replace(bond=bond, line=min(look.line, bond / 14))))
         if (longest := max(_size(svg)) + 2 * look.margin) > SIDE:
             raise RenderFailed(f"{body(source)[:60]} takes {longest:.0f} pixels: expected a molecule of up to {SIDE}")
-    return Drawing(_framed(svg, look.margin).encode(), "svg", f"rdkit {need('rdkit').version}")
+    content, told = _framed(svg, look.margin).encode(), f"rdkit {need('rdkit').version}"
+    return Drawing(content, "svg", told, places=partial(_placed, source, atoms, look.margin))
 
 
 def _legible(look: Look) -> Look:
@@ -137,9 +145,18 @@ def _legible(look: Look) -> Look:
     return look._replace(label=max(look.label, LABEL * BOND / look.bond))
 
 
-def _drawn(smiles: str, look: Look) -> str:
-    svg: str = apart("ocr2.renderers.molecule:drawn", smiles, look)
-    return svg
+def _placed(source: str, atoms: list[Point], margin: float) -> NDArray[np.float32]:
+    """Where the atoms of a marked SMILES are seen; nothing, where it writes more of them than are drawn."""
+    start = source.index(body(source))
+    found = [match.span(match.lastindex or 0) for match in _ATOM.finditer(body(source))]
+    if len(found) != len(atoms):
+        return np.zeros((0, 4), np.float32)
+    return np.column_stack([np.array(found) + start, np.array(atoms) + margin]).astype(np.float32)
+
+
+def _drawn(smiles: str, look: Look) -> tuple[str, list[Point]]:
+    drawn: tuple[str, list[Point]] = apart("ocr2.renderers.molecule:drawn", smiles, look)
+    return drawn
 
 
 def _size(svg: str) -> tuple[float, float]:

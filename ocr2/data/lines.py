@@ -24,10 +24,13 @@ from ocr2.errors import BadInput
 from ocr2.renderers import paper
 from ocr2.renderers.galley import Galley, Style
 from ocr2.renderers.typeset import Block, Part, Sheet, typeset
-from ocr2.types import Box, Page, Prompt, Sample
+from ocr2.types import Box, Page, Place, Prompt, Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ocr2.data.corpus import Corpus
+    from ocr2.types import Line
 
 Shape = Literal["word", "line", "slice", "paragraph", "page", "columns", "scene"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
@@ -102,7 +105,23 @@ class Lines:
     def __getitem__(self, index: int) -> Sample:
         """Picture `index`, the question for its text, and the text. Raises BadInput, RendererMissing."""
         page = self.page(index)
-        return Sample((page.image,), Prompt(), page.text, "text", with_lines(page.origin, page.lines), page.lines)
+        return Sample(
+            (page.image,), Prompt(), page.text, "text", with_lines(page.origin, page.lines), places(page.lines)
+        )
+
+
+def places(lines: Sequence[Line]) -> tuple[Place, ...]:
+    """Those of the characters in the text that the lines make, as far as lines have centers."""
+    found, start = list[Place](), 0
+    for line in lines:
+        (x0, y0), (x1, y1) = (np.mean([line.place[n], line.place[3 - n]], 0).tolist() for n in (0, 1))
+        found += [
+            Place(at, at + 1, x0 + center * (x1 - x0), y0 + center * (y1 - y0))
+            for at, (char, center) in enumerate(zip(line.text, line.centers, strict=False), start)
+            if not char.isspace()
+        ]
+        start += len(line.text) + len(line.end)
+    return tuple(found)
 
 
 class _Work:

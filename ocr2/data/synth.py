@@ -19,7 +19,7 @@ from ocr2.data.origin import origin
 from ocr2.errors import BadInput
 from ocr2.renderers.light import Papers
 from ocr2.renderers.paper import aged, type_size, wear
-from ocr2.types import Prompt, Sample
+from ocr2.types import Place, Prompt, Sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +78,12 @@ class Synth:
         sheet = self.papers.sheet(rng) if self.papers and rng.random() < 0.5 else None
         strength = wear(self.strength, rng)
         size = type_size(drawn) if strength else 0  # of the drawing alone: that is less to look at
-        image, _ = aged(placed(drawn, rng), rng, strength, smallest=size, texture=sheet)
+        image, corner = placed(drawn, rng)
+        places = drawing.places() if drawing.places else np.zeros((0, 4))
+        spots = (places[:, 2:] * drawing.scale + corner).tolist()
+        image, quads = aged(image, rng, strength, [((x, y),) * 4 for x, y in spots], size, sheet)
+        spans = places[:, :2].astype(int).tolist()
+        found = tuple(Place(start, end, *quad[0]) for (start, end), quad in zip(spans, quads, strict=True))
         told = origin(
             self.kind,
             self.seed,
@@ -87,13 +92,15 @@ class Synth:
             source=", ".join(corpus.sources),
             licence="; ".join(corpus.licences),
         )
-        return Sample((Image.fromarray(image),), Prompt(format=self.kind != "text"), text, self.kind, told)
+        return Sample((Image.fromarray(image),), Prompt(format=self.kind != "text"), text, self.kind, told, found)
 
 
-def placed(image: Pixels, rng: Random) -> Pixels:
-    """(H', W') or (H', W', 3) The drawing somewhere on white whose sides are among SIDES; larger ones stay."""
+def placed(image: Pixels, rng: Random) -> tuple[Pixels, tuple[int, int]]:
+    """(H', W') or (H', W', 3) The drawing somewhere on white whose sides are among SIDES; larger ones stay; and where
+    its top left is: x, y.
+    """
     height, width = (side if side > SIDES[-1] else SIDES[bisect_left(SIDES, side)] for side in image.shape[:2])
     y, x = rng.randint(0, height - image.shape[0]), rng.randint(0, width - image.shape[1])
     white = np.full((height, width, *image.shape[2:]), 255, np.uint8)
     white[y : y + image.shape[0], x : x + image.shape[1]] = image
-    return white
+    return white, (x, y)

@@ -51,7 +51,7 @@ class Tex:
         rng = Random(f"tex/{self.seed}/{index}")
         text, source, licence = self._passage(rng)
         drawing = document.draw(text, rng, held=self.corpus.held)
-        image, _ = aged(placed(drawing.pixels(), rng), rng, wear(self.strength, rng))
+        image, _ = aged(placed(drawing.pixels(), rng)[0], rng, wear(self.strength, rng))
         told = origin("tex", self.seed, index, backend=drawing.tool, source=source, licence=licence)
         return Sample((Image.fromarray(image),), Prompt(format=True), text, "document", told)
 

@@ -46,8 +46,8 @@ class Batch:
     tokens: int = 0
     """How many tokens the rows have without their padding. Counted from the labels where it isn't given."""
     glyphs: Tensor = field(default_factory=lambda: torch.zeros(0, 6, dtype=torch.long))
-    """(G, 6) Characters whose places are known: row, view, the character's token, where in the row the token is that
-    begins with it (0: none does), x and y of its middle, in pixels of the view."""
+    """(G, 6) Signs whose places are known: row, view, the sign's token or −1, where in the row the token is that is to
+    look there or 0, x and y of its middle, in pixels of the view."""
 
     def __post_init__(self) -> None:
         if not (self.size and self.tokens):
@@ -97,35 +97,32 @@ def prepare(sample: Sample, tokenizer: Tokenizer, config: GOTConfig, tokens: int
             "cut the text, or leave the sample out"
         )
     ids = np.array(asked + answer, np.int64)
-    if not sample.lines or parts:
-        return Prepared(tuple(views), ids, len(asked), sample.origin)
-    glyphs = _glyphs(sample, whole[0], tokenizer.letters, np.array(encoding.offsets, np.int64), len(asked))
+    glyphs = np.zeros((0, 4), np.int64)
+    if sample.places and not parts:
+        glyphs = _glyphs(sample, whole[0], tokenizer, np.array(encoding.offsets, np.int64), len(asked))
     return Prepared(tuple(views), ids, len(asked), sample.origin, glyphs)
 
 
-def _glyphs(sample: Sample, shown: Shown, letters: np.ndarray, offsets: np.ndarray, asked: int) -> np.ndarray:
-    """(G, 4) The characters of a sample's lines that are seen and are tokens by themselves.
+def _glyphs(sample: Sample, shown: Shown, tokenizer: Tokenizer, offsets: np.ndarray, asked: int) -> np.ndarray:
+    """(G, 4) The parts of a sample's text that are seen, then where each token of its answer looks: at the first part
+    that goes on where it begins.
 
     `offsets`, (tokens, 2): the part of the text that each token of the answer stands for; `asked` are before them.
     """
-    codes = np.frombuffer(sample.text.encode("utf-32-le"), np.uint32)
-    plain = np.array([not char.isspace() for char in sample.text])
-    begins = np.zeros(len(codes), np.int64)  # where the token is that begins with a character
-    starts, ends = offsets.reshape(-1, 2).T
-    first = np.append(np.flatnonzero(plain), len(codes))[np.cumsum(plain)[starts] - plain[starts]]
-    spelled = np.flatnonzero(first < ends)[::-1]  # of several that begin alike, the first
-    begins[first[spelled]] = asked + spelled
-    of, places, start = [np.zeros(0, np.int64)], [np.zeros((0, 2))], 0
-    for line in sample.lines:
-        left, right = (np.mean([line.place[n], line.place[3 - n]], 0) for n in (0, 1))
-        of.append(np.arange(start, start + len(line.centers)))
-        places.append(left + np.array(line.centers)[:, None] * (right - left))
-        start += len(line.text) + len(line.end)
-    at = np.concatenate(of)
-    x, y = ((np.concatenate(places) - shown.corner) * shown.scale).astype(np.int64).T
-    glyphs = np.stack([letters[codes[at]], begins[at], x, y], 1)
+    seen = np.array([tokenizer.sign(sample.text[place.start : place.end]) for place in sample.places])
+    _, ends, *points = np.array(sample.places).T
+    where = ((np.stack(points, 1) - shown.corner) * shown.scale).astype(np.int64)
+    next_ = np.searchsorted(ends, offsets.reshape(-1, 2)[:, 0], "right")
+    looks = np.flatnonzero(next_ < len(ends))
+    glyphs = np.concatenate(
+        [
+            np.column_stack([seen, np.zeros_like(seen), where])[seen >= 0],
+            np.column_stack([np.full_like(looks, -1), asked + looks, where[next_[looks]]]),
+        ]
+    )
     _, height, width = shown.view.shape
-    return glyphs[(glyphs[:, 0] >= 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height)]
+    inside = (glyphs[:, 2:] >= 0) & (glyphs[:, 2:] < (width, height))
+    return glyphs[inside.all(1)]
 
 
 def combined(rows: Sequence[Prepared], pad: int, *, pinned: bool = False) -> Batch:

@@ -1,14 +1,15 @@
-"""What a model is taught beside its answers, where it is known which character stands where: to see, and to look.
+"""What a model is taught beside its answers, where it is known which sign stands where: to see, and to look.
 
 A model that begins with random weights can't tell from its answers alone what it should have looked at: for long it
-learns the language, unseen. Where a page was drawn by an engine, each character's place is known, and then
+learns the language, unseen. Where an engine drew a page, a formula or a molecule, the places of characters, of what
+commands stand for and of atoms are known, and then
 
-- "sight": of the encoder's patches, of the maps between and of the image tokens, each is to tell which characters stand
-  in it, and where in it they do;
-- "gaze": one head of the decoder's inner layers is to attend to the image token where the next token's text begins, and
-  the state after them is to tell where in it that is.
+- "sight": of the encoder's patches, of the maps between and of the image tokens, each is to tell which signs stand in
+  it, and where in it they do;
+- "gaze": one head of the decoder's inner layers is to attend to the image token where what the next token stands for is
+  seen, or what is seen next after it, and the state after them is to tell where in it that is.
 
-Both are for the first stage of training: what they need beside the model is no part of what is saved.
+Both are for training that begins without eyes: what they need beside the model is no part of what is saved.
 B rows of T tokens, G glyphs; V, h, w, C a map of V views.
 """
 
@@ -69,6 +70,7 @@ class Glyphs(nn.Module):
 
     def _sight(self, model: GOT, maps: list[tuple[Tensor, Tensor, Tensor]], glyphs: Tensor) -> Tensor:
         """The sum over the kinds of maps of how badly they tell the characters that stand in them."""
+        glyphs = glyphs[glyphs[:, 2] >= 0]
         glyphs = glyphs[torch.randperm(len(glyphs))[:MOST].to(glyphs.device)]
         total = glyphs.new_zeros((), dtype=torch.float32)
         first = 0
@@ -78,7 +80,7 @@ class Glyphs(nn.Module):
                 logits = model.decoder.head(sight(seen, view - first, x, y))
                 total = total + F.cross_entropy(logits.float(), token, reduction="sum")
             first += len(views[0])
-        return total / len(glyphs)
+        return total / max(len(glyphs), 1)
 
     def _gaze(self, model: GOT, inputs: list[Tensor], batch: Batch) -> Tensor:
         """How far the first head of each inner layer looks from where it should, and how badly it is known where."""

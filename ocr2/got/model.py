@@ -43,7 +43,7 @@ class GOT(nn.Module):
         self.decoder = OPTDecoder(decoder, again) if isinstance(decoder, OPTConfig) else Decoder(decoder, again)
         self.ahead = nn.ModuleList(Ahead(config.decoder.width) for _ in range(config.decoder.ahead))
         self.glyphs: Glyphs | None = None
-        """What it is taught by, in training, where the places of characters are known; no part of what is saved."""
+        """What it is taught by, in training, where the places of signs are known; no part of what is saved."""
         self.apply(_initial)
 
     def features(self, views: Sequence[Tensor]) -> Tensor:

@@ -9,13 +9,9 @@ You should follow the instructions carefully and explain your answers in detail.
 from __future__ import annotations
 
 import re
-import sys
 from base64 import b64decode
-from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ocr2.errors import BadCheckpoint
 from ocr2.queries import query
@@ -25,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import tokenizers
-    from numpy.typing import NDArray
 
     from ocr2.types import Prompt
 
@@ -72,6 +67,7 @@ class Tokenizer:
         self.pad, self.start, self.end, self.open, self.close, self.image = found.values()
         self.size: int = inner.get_vocab_size()
         """How many tokens there are, special ones included."""
+        self._signs: dict[str, int] = {}
         self._added = inner.get_added_tokens_decoder()
         self._spelled_out = inner.token_to_id("<0x0A>") is not None  # bytes have names, other tokens are plain text
         if _WORDS not in (told := self.decode(self.encode(_WORDS))):
@@ -113,15 +109,12 @@ class Tokenizer:
         """The same, with `offsets`: the part of the text that each id stands for."""
         return self.inner.encode(text, add_special_tokens=False)
 
-    @cached_property
-    def letters(self) -> NDArray[np.int64]:
-        """By the code of a character the token that it is by itself, −1 where it is none."""
-        spelled = {piece.decode(errors="ignore") for piece in self.pieces([*self.inner.get_vocab().values()])}
-        encoded = {text: self.encode(text) for text in spelled if len(text) == 1 and not text.isspace()}
-        letters = np.full(sys.maxunicode + 1, -1)
-        for text, ids in encoded.items():
-            letters[ord(text)] = ids[0] if len(ids) == 1 else -1
-        return letters
+    def sign(self, part: str) -> int:
+        """The token that a part of a text is known by: its only one, or of several characters the last; else −1."""
+        if part not in self._signs:
+            ids = self.encode(part)
+            self._signs[part] = ids[-1] if len(ids) == 1 or len(part) > 1 else -1
+        return self._signs[part]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, without special tokens; "\\ufffd" where a character is cut short."""

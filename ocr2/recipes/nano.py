@@ -22,7 +22,7 @@ What differs from the paper, and what it is for:
   a sixteenth of a page;
 - heads that guess the next three tokens as well, which a processor verifies at little more than the cost of one; among
   the most frequent 9,216 of 16,384, which are 99.9 of 100 in English text, 98.2 in Chinese;
-- losses, in the first stage, about which character stands where (got/glyphs.py): what there is to see, and where to
+- losses, in the first two stages, about which sign stands where (got/glyphs.py): what there is to see, and where to
   look, needn't be guessed from answers (a toy on clean lines, one core of a processor: after 31 minutes 1.15 nats a
   token with them and 52,800 lines, 1.48 without and 72,000; after 46,400 lines 1.13 and 1.67). At full size, with a
   like of them on two cores, image tokens told 98 of 100 characters of fresh lines after 90,000 views;
@@ -115,7 +115,7 @@ def recipes() -> tuple[Recipe, ...]:
             visits=4,
             tokenizer=_tokenizer,
             augment=damaged,
-            glyphs=stage is text,
+            glyphs=not stage.frozen,
             portable=True,
         )
         for stage in stages

@@ -57,7 +57,7 @@ class Recipe:
     """The tokenizer; else that of the weights to begin with, of those with the stage's decoder."""
     augment: Callable[[Batch, torch.Generator], Batch] | None = None
     glyphs: bool = False
-    """Whether the model is taught by the places of characters, too, where samples have them."""
+    """Whether the model is taught by the places of signs, too, where samples have them."""
     portable: bool = False
     """Whether the model is written as ONNX graphs in 8 bits, too: what reads without torch."""
 

@@ -46,6 +46,9 @@ class Drawing:
     """Pixels of the picture for each of the SVG, or for each point (1/72 inch) of the PDF."""
     outline: Callable[[], str] | None = None
     """Draws it as an SVG, where the tool can do that too."""
+    places: Callable[[], NDArray[np.float32]] | None = None
+    """Finds (P, 4) parts of the source that are seen, in its order, where that can be told: where each begins and ends,
+    and its middle in units of the SVG from its top left."""
 
     def pixels(self) -> Pixels:
         """(H, W) where all of it is grey, else (H, W, 3). Raises RenderFailed, RendererMissing."""

@@ -94,6 +94,10 @@ class Formula(NamedTuple):
     """Above the base line."""
     depth: float
     """Below it."""
+    left: float = 0.0
+    """Left of where it begins, as far as its picture goes."""
+    raw: str = ""
+    """As MathJax writes it, where MathJax drew it: what it calls the parts of its picture."""
 
     def padded(self, room: float) -> Formula:
         """The same, with so many em of room on each side."""
@@ -179,7 +183,7 @@ def _formula(source: str, answer: tuple[str, str], color: str) -> Formula:
     else:
         raise RenderFailed(f"a formula as wide as its page, which is none here: {source:.80}")
     beside = OVERHANG if 'data-mml-node="mover"' in inner or r"\not" in source else BEARING
-    return boxed(_mended(inner, color), box, beside)
+    return boxed(_mended(inner, color), box, beside)._replace(raw=svg)
 
 
 def boxed(inner: str, box: tuple[float, float, float, float], beside: float = BEARING) -> Formula:
@@ -195,7 +199,7 @@ def _framed(inner: str, box: tuple[float, float, float, float]) -> Formula:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width / 1000 * EM:.3f}" height="{height / 1000 * EM:.3f}" '
         f'viewBox="{x:.1f} {y:.1f} {width:.1f} {height:.1f}">{inner}</svg>'
     )
-    return Formula(svg, width / 1000, -y / 1000, (y + height) / 1000)
+    return Formula(svg, width / 1000, -y / 1000, (y + height) / 1000, -x / 1000)
 
 
 def _mended(inner: str, color: str) -> str:

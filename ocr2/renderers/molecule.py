@@ -1,7 +1,7 @@
 """Molecules, drawn by RDKit as chemists draw them: skeletons, with wedges where their stereo is known.
 
     name = canonical("OCC")                    # "CCO": one spelling of each molecule
-    svg = drawn(name, Look())
+    svg, atoms = drawn(name, Look())
     content = placed(name)                     # a Mol file; all three are called apart
 
 What RDKit says while it reads is the reason that an error gives.
@@ -20,6 +20,8 @@ from ocr2.renderers.tools import need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ocr2.types import Point
 
 MOST_ATOMS = 100
 """Besides hydrogen."""
@@ -86,8 +88,11 @@ def _flat(smiles: str) -> str:
     return _named(mol)
 
 
-def drawn(smiles: str, look: Look) -> str:
-    """An SVG of paths, as large as the molecule is; called apart. Raises BadInput, RenderFailed."""
+def drawn(smiles: str, look: Look) -> tuple[str, list[Point]]:
+    """An SVG of paths, as large as the molecule is, and where its atoms are, in the order of the SMILES; called apart.
+
+    Raises BadInput, RenderFailed.
+    """
     from rdkit.Chem.Draw import rdMolDraw2D
 
     mol = _read(smiles)
@@ -103,7 +108,9 @@ def drawn(smiles: str, look: Look) -> str:
     drawer.FinishDrawing()
     svg = str(drawer.GetDrawingText())
     svg = re.sub(r"<\?xml.*?\?>|<!--.*?-->", "", svg, flags=re.S)
-    return re.sub(r" (?:class|xmlns:\w+|xml:space|baseProfile|version)\s*=\s*'[^']*'", "", svg).strip()
+    svg = re.sub(r" (?:class|xmlns:\w+|xml:space|baseProfile|version)\s*=\s*'[^']*'", "", svg).strip()
+    atoms = [drawer.GetDrawCoords(atom) for atom in range(mol.GetNumAtoms())]
+    return svg, [(float(atom.x), float(atom.y)) for atom in atoms]
 
 
 def placed(smiles: str) -> str:

@@ -177,11 +177,11 @@ def _formulas(blocks: list[Block], words: list[spans.Span]) -> tuple[dict[tuple[
     drawn = {each: made.get(bare[each]) or _kept[bare[each]] for each in bare}
     if len(_kept) + len(made) > KEPT:
         _kept.clear()
-    _kept.update({each: formula for each, formula in made.items() if len(formula.svg) < 10_000})
+    _kept.update({each: one._replace(raw="") for each, one in made.items() if len(one.svg) < 10_000})
     pictures = {each: _simple(each[0], code) for each, code in simple.items() if code}
     files = {}
     for number, (each, picture) in enumerate(drawn.items()):
-        pictures[each] = Picture(f"{number}.svg", *picture[1:])
+        pictures[each] = Picture(f"{number}.svg", picture.width, picture.height, picture.depth)
         files[f"{number}.svg"] = picture.svg.encode()
     return pictures, files
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ocr2.characters.formula.grammar import Grammar
+from ocr2.characters.formula.places import places
 from ocr2.characters.latex import body, normal
 from ocr2.errors import BadInput, RendererMissing, RenderFailed
 from ocr2.metrics import edit_distance
@@ -22,6 +24,9 @@ from ocr2.renderers.tools import chosen, need
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from ocr2.characters import Corpus
 
@@ -93,13 +98,23 @@ def draw(source: str, rng: Random | None, backend: str = "", held: bool = False)
     if drawn is None:
         drawn = _known(formula, lambda known: mathpix.formulas([(known, True)], ink)[0])
     size = _fitting(size, max(drawn.width, drawn.height + drawn.depth), margin, source)
-    svg = drawn.padded(margin / size).svg
+    framed = drawn.padded(margin / size)
+    svg = framed.svg
     if rng is not None:
         weight = max(0.0, rng.gauss(4, 9)) if name == "mathpix" else 0.0  # thousandths of an em
         svg = svg.replace('stroke-width="0"', f'stroke-width="{weight:.1f}"', 1)
         svg = svg.replace(mathpix.HAN, rng.choice((mathpix.HAN, "Noto Serif SC")))
     tool = mathpix.version() if name == "mathpix" else f"{name} {need(name).version}"
-    return Drawing(svg.encode(), "svg", tool, size / mathpix.EM)
+    found = partial(_placed, source, formula, framed._replace(raw=drawn.raw)) if drawn.raw else None
+    return Drawing(svg.encode(), "svg", tool, size / mathpix.EM, places=found)
+
+
+def _placed(source: str, formula: str, drawn: mathpix.Formula) -> NDArray[np.float32]:
+    """Where parts of the source are seen, in its picture."""
+    found = places(formula, drawn.raw)
+    found[:, :2] += source.index(formula)
+    found[:, 2:] = (found[:, 2:] / 1000 + (drawn.left, drawn.height)) * mathpix.EM
+    return found
 
 
 def _known(formula: str, tool: Callable[[str], _T]) -> _T:
