@@ -399,6 +399,18 @@ def test_bfloat16(config: GOTConfig, sizes: tuple[tuple[int, int], ...]) -> None
         assert loss.item() == pytest.approx(losses[name].item(), rel=0.02)
 
 
+@torch.no_grad()
+def test_views_of_one_column_in_bfloat16() -> None:
+    encoder = ours(PRESETS["nano"]).encoder
+    pixels = torch.rand(4, 3, 256, 64)
+    exact = encoder(pixels)
+    encoder.to(torch.bfloat16)
+    for once_there in (0.0, 1e4, math.nan):
+        rubbish = [torch.full((4 << n,), once_there) for n in range(1, 18) for _ in range(20)]
+        del rubbish  # what is allocated next holds it
+        assert (encoder(pixels.bfloat16()) - exact).norm() < 0.05 * exact.norm()
+
+
 def test_autocast_leaves_the_decoder_in_float32_between_its_maps() -> None:
     model, data = ours(NANO).train(), batch(NANO, (128, 128))
     with torch.autocast("cpu", torch.bfloat16):

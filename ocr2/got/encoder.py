@@ -66,7 +66,9 @@ class Encoder(nn.Module):
             else:
                 x = layer(x)
         middle = self.down[0](self.neck(x.permute(0, 3, 1, 2)))  # (V, C / 2, h / 2, w / 2)
-        tokens = self.down[1](middle)  # (V, C, h / 4, w / 4)
+        # Never two columns alone: in bfloat16 on processors with AMX, PyTorch 2.13 reads what was never written.
+        wider = F.pad(middle, (0, 2)) if middle.shape[3] == 2 else middle
+        tokens = self.down[1](wider)[..., : middle.shape[3] // 2]  # (V, C, h / 4, w / 4)
         return x, middle.permute(0, 2, 3, 1), tokens.permute(0, 2, 3, 1)
 
 
