@@ -1,5 +1,7 @@
 """Damage that is new at each visit: bytes in, bytes out, each view by itself."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
@@ -7,9 +9,11 @@ from PIL import Image
 
 from ocr2.got import augment
 from ocr2.got.batch import Batch
+from ocr2.got.config import PRESETS
 from ocr2.got.views import fitted
 
-PAGE = torch.from_numpy(fitted(Image.open("examples/page.png").convert("RGB"), 1024).view)
+SAME = replace(PRESETS["nano"].encoder, enlarged=1.0)
+PAGE = torch.from_numpy(fitted(Image.open("examples/page.png").convert("RGB"), SAME).view)
 
 
 def batch(count: int) -> Batch:

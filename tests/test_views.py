@@ -1,6 +1,7 @@
 """What the encoder is shown: against the reference library's own views, and the rule of tiles against brute force."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from ocr2.types import Box, Prompt
 
 SQUARE = EncoderConfig(side=128)
 NANO = PRESETS["nano"].encoder
+SAME = replace(NANO, enlarged=1.0)
 
 
 def noise(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -92,9 +94,12 @@ def test_other_modes_become_rgb(mode: str, config: EncoderConfig) -> None:
 @pytest.mark.parametrize(
     ("size", "ink", "view"),
     [
-        ((200, 30), (200, 30), (256, 64)),
-        ((64, 128), (64, 128), (64, 128)),
-        ((65, 1), (65, 1), (128, 64)),
+        ((200, 30), (400, 60), (448, 64)),
+        ((64, 128), (128, 256), (128, 256)),
+        ((65, 1), (130, 2), (192, 64)),
+        ((400, 400), (512, 512), (512, 512)),
+        ((600, 62), (1024, 106), (1024, 128)),
+        ((700, 500), (700, 500), (704, 512)),
         ((1024, 1024), (1024, 1024), (1024, 1024)),
         ((2480, 3508), (724, 1024), (768, 1024)),
         ((20000, 30), (1024, 2), (1024, 64)),
@@ -163,12 +168,12 @@ def test_what_is_no_text_is_not_made_smaller(kind: str) -> None:
 
 def test_a_line_keeps_its_pixels() -> None:
     page = lettered(("The quick brown fox jumps over", 40), size=(700, 80))
-    (view,) = look([page], Prompt(box=Box(0, 0, 9, 9)), NANO)
+    (view,) = look([page], Prompt(box=Box(0, 0, 9, 9)), SAME)
     assert (view[:, :80, :700] == np.asarray(page.convert("RGB")).transpose(2, 0, 1)).all()
 
 
 def test_a_small_page_is_shown_pixel_by_pixel() -> None:
-    (made,) = look([noise(70, 40)], Prompt(), NANO)
+    (made,) = look([noise(70, 40)], Prompt(), SAME)
     assert (made[:, :40, :70] == np.asarray(noise(70, 40)).transpose(2, 0, 1)).all()
 
 
@@ -246,7 +251,7 @@ def test_empty_edges_are_cut_off(colour: str) -> None:
     around = trimmed(printed(colour))
     assert around.size == (500 + 2 * 25, 192 + 2 * 25)  # the last row of print ends at 490, in a square until 492
     assert np.array_equal(around, printed(colour).crop((375, 275, 925, 517)))
-    (view,) = look([printed(colour)], Prompt(), NANO)
+    (view,) = look([printed(colour)], Prompt(), SAME)
     assert view.shape == (3, 256, 576)
 
 
@@ -269,5 +274,5 @@ def test_of_an_empty_page_all_stays_and_specks_are_print() -> None:
 def test_where_places_are_told_by_their_share_of_the_page_all_of_it_is_shown() -> None:
     whole = look([printed()], Prompt(box=Box(400, 300, 900, 500)), NANO)[0].shape
     assert whole == look([printed()], Prompt(point=(400, 300)), NANO)[0].shape == (3, 1024, 640)
-    assert look([printed()], Prompt(color="red"), NANO)[0].shape == (3, 256, 576)
+    assert look([printed()], Prompt(color="red"), NANO)[0].shape == (3, 384, 832)
     assert (look([printed()], Prompt(), SQUARE)[0] == reference(printed(), 128)[0]).all()

@@ -23,6 +23,8 @@ class EncoderConfig:
     """The longest side of a view in pixels."""
     square: bool = True
     """Every view is `side` × `side`, whatever the page's shape; else it is as small as the page needs."""
+    enlarged: float = 1.0
+    """How many times larger small pictures are shown, at most, where views aren't square: few signs an image token."""
     stem: Literal["patch", "conv"] = "patch"
     """How pixels become patches of 16 × 16: one linear map, or four 3 × 3 convolutions of stride 2."""
     width: int = 768
@@ -227,7 +229,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     **{"side": (STRIDE, 1 << 14), "window": (1, 1 << 10), "neck": (1, 1 << 16), "out": (1, 1 << 16)},
     **{"width": (1, 1 << 16), "layers": (1, 1 << 10), "heads": (1, 1 << 10), "kv_heads": (1, 1 << 10)},
     **{"mlp": (1, 1 << 20), "vocabulary": (1, 1 << 24), "positions": (1, 1 << 20), "context": (1, 1 << 20)},
-    **{"ahead": (0, 1 << 8), "guessed": (0, 1 << 24), "eps": (1e-30, 1), "theta": (1, 10**12)},
+    **{"enlarged": (1, 1 << 4), "ahead": (0, 1 << 8), "guessed": (0, 1 << 24), "eps": (1e-30, 1), "theta": (1, 10**12)},
 }
 """The least and the most that a number may be: far beyond any model, and little enough to be gone through."""
 _KINDS: dict[type, str] = {DecoderConfig: "qwen2", OPTConfig: "opt"}
@@ -237,6 +239,7 @@ PRESETS = {
     "nano": GOTConfig(
         EncoderConfig(
             square=False,
+            enlarged=2.0,
             stem="conv",
             width=256,
             layers=6,

@@ -1,7 +1,8 @@
 """From pages to what the encoder is shown: whole pages, or tiles and a thumbnail. Needs no torch.
 
-Models whose views are no squares are shown as few pixels as a page needs: without its empty edges, and a page in large
-type smaller. A view is an array of bytes (3, height, width), RGB. The model itself normalises the colours.
+Models whose views are no squares are shown as few pixels as a page needs: without its empty edges, a page in large type
+smaller. Small pictures they may be shown larger. A view is an array of bytes (3, height, width), RGB. The model itself
+normalises the colours.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _EDGE = 8, 64
 _USUAL = 14
 """Pixels of type that pages are scaled down to: that of 11 points on a page of A4 1024 pixels high."""
 _SMALL = 512 * 512
-"""Pixels of a picture that stays as it is, whatever its type: it costs little, and may need all that it has."""
+"""Pixels of a picture that is never made smaller, whatever its type: it costs little, and may need all that it has."""
 _LARGEST = 120
 """Pixels that a letter is high at most: molecules are more."""
 _MOSTLY = 0.7
@@ -71,7 +72,7 @@ def shown(images: Sequence[Image.Image], prompt: Prompt, config: EncoderConfig) 
         # places are told by their share of the whole page
         kept = [(0, 0, *page.size) if prompt.box or prompt.point else inked(page) for page in pages]
         pages = [page.crop(box) for page, box in zip(pages, kept, strict=True)]
-        whole = [fitted(page, config.side)._replace(corner=box[:2]) for page, box in zip(pages, kept, strict=True)]
+        whole = [fitted(page, config)._replace(corner=box[:2]) for page, box in zip(pages, kept, strict=True)]
     return whole, tiles(pages[0], prompt.tiles, config.side)
 
 
@@ -93,12 +94,14 @@ def squashed(page: Image.Image, side: int) -> np.ndarray:
     return _resized(page, side, side)
 
 
-def fitted(page: Image.Image, side: int) -> Shown:
-    """The whole page in its own shape, never enlarged, at most `side` long; white up to the next multiple of STRIDE.
+def fitted(page: Image.Image, config: EncoderConfig) -> Shown:
+    """The whole page in its own shape, at most `side` long; white up to the next multiple of STRIDE.
 
-    A large page of text, all of it in type larger than usual, is made smaller: to usual type, or a small picture.
+    A small picture is enlarged, as far as it stays one. A large page of text, all of it in type larger than usual, is
+    made smaller: to usual type, or a small picture.
     """
-    scale = min(1, side / max(page.size))
+    larger = max(1, min(config.enlarged, sqrt(_SMALL / (page.width * page.height))))
+    scale = min(larger, config.side / max(page.size))
     inside = _resized(page, *_scaled(page, scale))
     pixels = inside.shape[1] * inside.shape[2]
     if pixels > _SMALL and (size := smallest_type(inside)) > _USUAL:
@@ -164,7 +167,7 @@ def _resized(page: Image.Image, width: int, height: int) -> np.ndarray:
 
 
 def _scaled(page: Image.Image, scale: float) -> tuple[int, int]:
-    """Width and height of the page, so much smaller."""
+    """Width and height of the page, scaled."""
     return max(1, round(page.width * scale)), max(1, round(page.height * scale))
 
 
