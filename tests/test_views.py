@@ -15,7 +15,7 @@ from ocr2.data.corpus import Corpus
 from ocr2.data.synth import Synth
 from ocr2.errors import BadPrompt
 from ocr2.got.config import PRESETS, EncoderConfig
-from ocr2.got.views import grid, inked, look, smallest_type
+from ocr2.got.views import grid, inked, look, shown, smallest_type
 from ocr2.types import Box, Prompt
 
 SQUARE = EncoderConfig(side=128)
@@ -94,12 +94,9 @@ def test_other_modes_become_rgb(mode: str, config: EncoderConfig) -> None:
 @pytest.mark.parametrize(
     ("size", "ink", "view"),
     [
-        ((200, 30), (400, 60), (448, 64)),
-        ((64, 128), (128, 256), (128, 256)),
-        ((65, 1), (130, 2), (192, 64)),
-        ((400, 400), (512, 512), (512, 512)),
-        ((600, 62), (1024, 106), (1024, 128)),
-        ((700, 500), (700, 500), (704, 512)),
+        ((200, 30), (200, 30), (256, 64)),
+        ((64, 128), (64, 128), (64, 128)),
+        ((65, 1), (65, 1), (128, 64)),
         ((1024, 1024), (1024, 1024), (1024, 1024)),
         ((2480, 3508), (724, 1024), (768, 1024)),
         ((20000, 30), (1024, 2), (1024, 64)),
@@ -164,6 +161,28 @@ def test_what_is_no_text_is_not_made_smaller(kind: str) -> None:
     page = sample.images[0].resize((1000, 1000))
     (view,) = look([page], Prompt(box=Box(0, 0, 9, 9)), NANO)
     assert view.shape == (3, 1024, 1024)
+
+
+@pytest.mark.parametrize(
+    ("size", "high", "larger"),
+    [
+        ((400, 100), 20, 2),  # as much as may be
+        ((400, 100), 25, 26 / 14),  # up to large type
+        ((400, 100), 60, 1),
+        ((400, 400), 20, 1.28),  # as far as the picture is a small one
+        ((700, 60), 20, 1024 / 700),  # to the side's end
+        ((700, 520), 20, 1),
+        ((2000, 100), 30, 0.512),
+    ],
+)
+def test_small_type_in_small_pictures_is_enlarged(size: tuple[int, int], high: int, larger: float) -> None:
+    page = lettered(("monsoon mason moon sun"[: size[0] // high], high), size=size)
+    prompt = Prompt(point=(0, 0))  # nothing is cut off
+    ((view, _, scale),), _ = shown([page], prompt, NANO)
+    assert scale == pytest.approx((larger, larger), rel=0.03)
+    assert max(view.shape[1:]) <= 1024
+    (same,) = look([page], prompt, replace(NANO, enlarged=1.0))
+    assert (same.shape == view.shape) == (larger <= 1)
 
 
 def test_a_line_keeps_its_pixels() -> None:
@@ -274,5 +293,5 @@ def test_of_an_empty_page_all_stays_and_specks_are_print() -> None:
 def test_where_places_are_told_by_their_share_of_the_page_all_of_it_is_shown() -> None:
     whole = look([printed()], Prompt(box=Box(400, 300, 900, 500)), NANO)[0].shape
     assert whole == look([printed()], Prompt(point=(400, 300)), NANO)[0].shape == (3, 1024, 640)
-    assert look([printed()], Prompt(color="red"), NANO)[0].shape == (3, 384, 832)
+    assert look([printed()], Prompt(color="red"), SAME)[0].shape == (3, 256, 576)
     assert (look([printed()], Prompt(), SQUARE)[0] == reference(printed(), 128)[0]).all()

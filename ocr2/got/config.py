@@ -24,7 +24,7 @@ class EncoderConfig:
     square: bool = True
     """Every view is `side` × `side`, whatever the page's shape; else it is as small as the page needs."""
     enlarged: float = 1.0
-    """How many times larger small pictures are shown, at most, where views aren't square: few signs an image token."""
+    """How many times larger small pictures of small type are shown, at most, where views aren't square."""
     stem: Literal["patch", "conv"] = "patch"
     """How pixels become patches of 16 × 16: one linear map, or four 3 × 3 convolutions of stride 2."""
     width: int = 768

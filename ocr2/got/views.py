@@ -33,6 +33,8 @@ _EDGE = 8, 64
 """So many pixels are left around what is printed, and at least this part of the longer side."""
 _USUAL = 14
 """Pixels of type that pages are scaled down to: that of 11 points on a page of A4 1024 pixels high."""
+_LARGE = 26
+"""Pixels that letters in a small picture are enlarged to: two or three of them fit an image token."""
 _SMALL = 512 * 512
 """Pixels of a picture that is never made smaller, whatever its type: it costs little, and may need all that it has."""
 _LARGEST = 120
@@ -97,17 +99,19 @@ def squashed(page: Image.Image, side: int) -> np.ndarray:
 def fitted(page: Image.Image, config: EncoderConfig) -> Shown:
     """The whole page in its own shape, at most `side` long; white up to the next multiple of STRIDE.
 
-    A small picture is enlarged, as far as it stays one. A large page of text, all of it in type larger than usual, is
-    made smaller: to usual type, or a small picture.
+    A large page of text, all of it in type larger than usual, is made smaller: to usual type, or a small picture. A
+    small picture whose type is small is enlarged as far as it stays a small one, if the model is used to that.
     """
-    larger = max(1, min(config.enlarged, sqrt(_SMALL / (page.width * page.height))))
-    scale = min(larger, config.side / max(page.size))
+    scale = min(1, config.side / max(page.size))
     inside = _resized(page, *_scaled(page, scale))
     pixels = inside.shape[1] * inside.shape[2]
     if pixels > _SMALL and (size := smallest_type(inside)) > _USUAL:
         width, height = _scaled(page, scale * max(_USUAL / size, sqrt(_SMALL / pixels)))
         whole = max(STRIDE, width - width % STRIDE)  # columns that would be half empty cost as much
         inside = _resized(page, whole, max(1, round(height * whole / width)))
+    elif config.enlarged > 1 and pixels < _SMALL and 0 < (size := usual_type(inside)) < _LARGE:
+        larger = scale * min(config.enlarged, _LARGE / size, sqrt(_SMALL / pixels))
+        inside = _resized(page, *_scaled(page, min(larger, config.side / max(page.size))))
     _, height, width = inside.shape
     view = np.full((3, _up(height), _up(width)), 255, np.uint8)
     view[:, :height, :width] = inside
@@ -119,15 +123,26 @@ def smallest_type(view: np.ndarray) -> float:
 
     It is told by the lowest fifth of the letters, and by the lowest line of them: no small print is missed.
     """
-    dark = cv2.adaptiveThreshold(view[1], 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 31, 25)
-    letters = _blobs(dark)
-    wide, high, ink = letters.T
-    letters = letters[(high >= 4) & (high <= _LARGEST) & (wide >= 2) & (wide <= 3 * high)]
-    if not len(letters) or letters[:, 2].sum() < _MOSTLY * ink.sum():
+    dark, ink, letters = _letters(view)
+    if not len(letters) or letters[:, 2].sum() < _MOSTLY * ink:
         return 0
     wide, high, _ = _blobs(cv2.morphologyEx(dark, cv2.MORPH_CLOSE, np.ones((1, 16), np.uint8))).T
     lines = high[(high >= 6) & (wide >= 4 * high)]
     return float(min(1.6 * np.percentile(letters[:, 1], 20), lines.min())) if len(lines) else 0
+
+
+def usual_type(view: np.ndarray) -> float:
+    """How high most letters are on a view (3, height, width) of dark text on light, in pixels; 0 where none are."""
+    *_, letters = _letters(view)
+    return float(np.median(letters[:, 1])) if len(letters) else 0
+
+
+def _letters(view: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+    """What is dark on a view, how many pixels that is, and (letters, 3) what of it may be letters, as blobs."""
+    dark = cv2.adaptiveThreshold(view[1], 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 31, 25)
+    blobs = _blobs(dark)
+    wide, high, ink = blobs.T
+    return dark, int(ink.sum()), blobs[(high >= 4) & (high <= _LARGEST) & (wide >= 2) & (wide <= 3 * high)]
 
 
 def _blobs(ink: np.ndarray) -> np.ndarray:
