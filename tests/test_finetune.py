@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import torch
@@ -21,13 +21,15 @@ from ocr2.got import checkpoint
 from ocr2.got.config import DecoderConfig, EncoderConfig, GOTConfig
 from ocr2.got.model import GOT
 from ocr2.got.prompt import Tokenizer
-from ocr2.recipes import tiny
+from ocr2.recipes import finetune, tiny
 from ocr2.recipes.finetune import FineTuning, Mode, frequent
 from ocr2.shards import write as write_shards
 from ocr2.types import Prompt, Sample
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ocr2.data.formats import Samples
 
 TEXTS = ("a Ω", "3 ²", "℃ k", "Ω³")
 NEW = "Ω²℃³"
@@ -236,6 +238,25 @@ def test_frequent_characters_get_tokens_and_rare_ones_do_not(
         list(one.steps())
     assert "1 new characters: Ω" in caplog.text
     assert Tokenizer.load(tmp_path / "out" / "model").size == tiny.tokenizer().size + 1
+
+
+def test_weights_are_told_apart_by_themselves_alone(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "base", tmp_path / "model")
+    before = checkpoint.fingerprint(tmp_path / "model")
+    shutil.copy(tmp_path / "model" / "model.safetensors", tmp_path / "model" / "state.safetensors")
+    assert checkpoint.fingerprint(tmp_path / "model") == before
+
+
+def test_characters_that_come_at_regular_places_are_not_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Alternating:
+        def unseen(self) -> list[Sample]:
+            page = Image.new("L", (8, 8))
+            return [Sample((page,), Prompt(), "xΩ"[n % 2] + "é" * (n < 3), "text", "") for n in range(210)]
+
+    monkeypatch.setattr(finetune, "LOOKED", 200)
+    assert frequent(cast("list[Samples]", [Alternating()]), tiny.tokenizer()) == ["Ω"]
+    monkeypatch.setattr(finetune, "LOOKED", 20)
+    assert "Ω" in frequent(cast("list[Samples]", [Alternating()]), tiny.tokenizer())
 
 
 def test_a_sample_that_can_not_be_used_is_counted(place: Path, tmp_path: Path) -> None:

@@ -153,6 +153,19 @@ def test_formulas_part_paragraphs_and_items() -> None:
 def test_footnotes_within_a_line_come_below() -> None:
     assert parsed("a\\footnote{b \\textbf{c}} d")[-1] == Note("1", (Text("b "), Text("c", bold=True)))
     assert parsed("a\\footnote{b}")[0] == Paragraph((Text("a"), Mark("1")))
+    both = parsed("a[^1] b\\footnote{new}\n\n[^1]: old")
+    assert both == [
+        Paragraph((Text("a"), Mark("1"), Text(" b"), Mark("2"))),
+        Note("1", (Text("old"),)),
+        Note("2", (Text("new"),)),
+    ]
+
+
+def test_hashes_close_a_heading_after_a_space_alone() -> None:
+    lines = ("# In C#", "# In C# ##", "# In C#\t#  ", "# In C ")
+    assert [parsed(line)[0] for line in lines] == [*[Heading((Text("In C#"),), 1)] * 3, Heading((Text("In C"),), 1)]
+    with ended(8):
+        parsed("# a" + " " * 16_000 + "b\n[^1]: a" + " " * 16_000 + "b")
 
 
 @pytest.mark.parametrize("source", ["so \\( x", "\\[ x", "a \\) b", "$$ x", "\\begin{align} x", "# a \\( b\n\nc \\)"])

@@ -243,7 +243,7 @@ def find(model: str | Path) -> Path:
 def fingerprint(folder: Path) -> str:
     """Another one for other weights. Raises BadCheckpoint where they can't be read."""
     found = sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in _files(folder):  # not what else is there, a run that goes on in the same folder, say
         try:
             with open(path, "rb") as file:
                 found.update(file_digest(file, "sha256").digest())

@@ -18,18 +18,20 @@ pictures with their texts; of several, each counts by its number of samples.
   them. The 580 M takes 9 GiB and what a batch needs; by its arithmetic a step is up to twice as long.
 
 Characters that are in the labels five times or more, and have no token of their own, get one; those in the file that
---characters names get one in any case. A run takes three passes over the data, and 200 steps at least.
+--characters names get one in any case. A run takes three passes over the data at most (fewer where pictures of many sizes fill batches badly), and 200 steps at
+least.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from math import ceil
+from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -82,7 +84,7 @@ SEEN = 5
 MOST = 20_000
 """New characters at most, the most frequent ones."""
 LOOKED = 10_000
-"""Samples of each --data at most whose characters are counted, evenly chosen."""
+"""Samples of each --data at most whose characters are counted; those of all the others are estimated from them."""
 LONGEST = 1 << 20
 """Bytes of a file of characters at most."""
 _log = logging.getLogger(__name__)
@@ -227,13 +229,15 @@ class Begun:
 
 def frequent(sources: Iterable[Samples], tokenizer: Tokenizer) -> list[str]:
     """The characters of the labels that the tokenizer spells with several tokens, if they are there SEEN times."""
-    counts = Counter[str]()
+    counts = defaultdict[str, float](float)
     for source in sources:
         unseen = source.unseen()
-        for index in range(0, len(unseen), ceil(len(unseen) / LOOKED)):
-            counts.update(normal(tokenizer, _text(unseen, index)))
-    found = [char for char in spelled(tokenizer, counts) if counts[char] >= SEEN]
-    return sorted(found, key=lambda char: -counts[char])[:MOST]
+        looked = sorted(Random(0).sample(range(len(unseen)), min(len(unseen), LOOKED)))
+        found = Counter(char for index in looked for char in normal(tokenizer, _text(unseen, index)))
+        for char, times in found.items():
+            counts[char] += times * len(unseen) / len(looked)
+    often = [char for char in spelled(tokenizer, counts) if counts[char] >= SEEN]
+    return sorted(often, key=lambda char: -counts[char])[:MOST]
 
 
 def _text(source: Samples, index: int) -> str:

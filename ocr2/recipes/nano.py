@@ -61,8 +61,10 @@ if TYPE_CHECKING:
     from ocr2.types import Sample
 
 VOCABULARY = Path(__file__).parent.parent / "weights" / "nano"
-EASY = 200_000
+EASY = 50_000
 """Samples at first that are of large, clean type, with few characters: eyes come first."""
+VISITS = 4
+"""How often each sample is learned from, damaged anew."""
 SHAPES: dict[Shape, int] = {"word": 6, "scene": 9, "slice": 12, "line": 15, "paragraph": 18, "page": 27, "columns": 13}
 SPEECHES: dict[Speech, float] = {"en": 0.45, "zh": 0.4, "mixed": 0.15}
 KINDS = {f"{shape}-{speech}": (shape, speech) for shape in SHAPES for speech in SPEECHES}
@@ -118,7 +120,7 @@ def recipes() -> tuple[Recipe, ...]:
             budget=16384,
             rows=64,
             waiting=2048,
-            visits=4,
+            visits=VISITS,
             tokenizer=_tokenizer,
             augment=damaged,
             glyphs=not stage.frozen,

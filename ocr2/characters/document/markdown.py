@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from ocr2.characters.document import spans as inline
@@ -55,11 +56,12 @@ _WRITTEN = ("title", "section*", "subsection*", "subsubsection*", "paragraph*", 
 _FENCE = re.compile(r"[ \t]*(```+|~~~+)[^\n`]*\n(.*?)(?:\n[ \t]*\1[`~]*[ \t]*(?:\n|\Z)|\Z)", re.DOTALL)
 _BEGUN = re.compile(r"[ \t]*\\begin\{(\w+)\*?\}")
 _COMMAND = re.compile(rf"[ \t]*\\({'|'.join(_LEVELS)}|author|caption|footnotetext)\*?[ \t]*(?:\[[^\]\n]*\])?(?=\{{)")
-_HASHES = re.compile(r"[ \t]{0,3}(#{1,6})[ \t]+(\S.*?)[ \t]*#*[ \t]*(?:\n|\Z)")
+_HASHES = re.compile(r"[ \t]{0,3}(#{1,6})[ \t]+(\S[^\n]*)(?:\n|\Z)")
 _RULE = re.compile(r"[ \t]{0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|\\hrule)(?:\n|\Z)")
 _ITEM = re.compile(r"([ \t]*)([-*+•]|\d{1,3}[.)]|\((?:\d{1,3}|[a-z]|[ivx]{1,5})\))[ \t]+(?=\S)")
 _INDENTED = re.compile(r"[ \t]{2,}(?=\S)")
-_NOTE = re.compile(r"[ \t]{0,3}\[\^([^\]\s]{1,12})\]:[ \t]*(\S.*?)[ \t]*(?:\n|\Z)")
+_MARK = re.compile(r"\[\^\d{1,12}\]")
+_NOTE = re.compile(r"[ \t]{0,3}\[\^([^\]\s]{1,12})\]:[ \t]*(\S[^\n]*)(?:\n|\Z)")
 _ROW = re.compile(r"[ \t]*\|.*\|[ \t]*(?:\n|\Z)")
 _RULED = re.compile(r"[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?:\n|\Z)")
 _HTML = re.compile(r"[ \t]*<table\b.*?(?:</table>|\Z)[ \t]*", re.DOTALL | re.IGNORECASE)
@@ -85,15 +87,25 @@ def parsed(text: str) -> list[Block]:
 def _noted(text: str) -> str:
     r"""The text with LaTeX's \footnote as Markdown's: a mark, and the words at its end."""
     notes: list[str] = []
+    taken = set(_MARK.findall(text))
+    free = (mark for number in count(1) if (mark := f"[^{number}]") not in taken)
     body, place = "", 0
     while (start := text.find("\\footnote{", place)) >= 0:
         inner, end = braced(text, start + 9)
         if not end:
             break
-        notes.append(f"[^{len(notes) + 1}]: {' '.join(inner.split())}")
-        body += f"{text[place:start]}[^{len(notes)}]"
+        mark = next(free)
+        notes.append(f"{mark}: {' '.join(inner.split())}")
+        body += text[place:start] + mark
         place = end
     return "\n\n".join([body + text[place:], *notes])
+
+
+def _opened(heading: str) -> str:
+    """A heading without the hashes that may close it: they come after a space."""
+    text = heading.rstrip(" \t")
+    bare = text.rstrip("#")
+    return bare.rstrip(" \t") if bare.strip() and bare[-1] in " \t" else text
 
 
 class _Blocks:
@@ -133,9 +145,9 @@ class _Blocks:
         if found := _FENCE.match(text, place):
             self._add(Code(found[2].rstrip()))
         elif found := _HASHES.match(text, place):
-            self._add(Heading(spans(found[2]), len(found[1])))
+            self._add(Heading(spans(_opened(found[2])), len(found[1])))
         elif found := _NOTE.match(text, place):
-            self._add(Note(found[1], spans(found[2])))
+            self._add(Note(found[1], spans(found[2].rstrip(" \t"))))
         elif found := _RULE.match(text, place):
             self._add(Rule())
         elif found := _BLANK.match(text, place):
