@@ -18,8 +18,8 @@ pictures with their texts; of several, each counts by its number of samples.
   them. The 580 M takes 9 GiB and what a batch needs; by its arithmetic a step is up to twice as long.
 
 Characters that are in the labels five times or more, and have no token of their own, get one; those in the file that
---characters names get one in any case. A run takes three passes over the data at most (fewer where pictures of many sizes fill batches badly), and 200 steps at
-least.
+--characters names get one in any case. A run takes three passes over the data at most, fewer where pictures of many
+sizes fill batches badly, and 200 steps at least.
 """
 
 from __future__ import annotations
