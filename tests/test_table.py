@@ -383,6 +383,34 @@ def test_markdown_is_in_pipes_where_it_can_be() -> None:
     assert spanning.startswith("<table>") and '<td rowspan="2">' in spanning and "$x^{2}$" in spanning
 
 
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("1.23**", "1.23**"),
+        ("0.4*", "0.4*"),
+        ("***", "***"),
+        ("snake_case_", "snake_case_"),
+        ("x* y *z*", "x* y z"),
+        ("**a *b***", "a b"),
+        ("***a** b*", "a b"),
+        ("**\\( a \\)**", "a"),
+    ],
+)
+def test_marks_without_a_partner_are_text(cell: str, text: str) -> None:
+    assert exported(f"| {cell} | b |\n| --- | --- |", "csv").decode() == f"{text},b\r\n"
+
+
+def test_blocks_and_raised_text_of_html_cells_stay_what_they_are() -> None:
+    def shown(cell: str, fmt: str) -> str:
+        return exported(f"<table><tr><td>{cell}</td><td>b</td></tr></table>", fmt).decode()
+
+    assert shown("<div>12</div><div>34</div>", "csv") == '"12\n34",b\r\n'
+    assert shown("<p>one</p>", "csv") == "one,b\r\n"
+    assert r"5\( ^{\text{\%}} \)" in shown("5<sup>%</sup>", "latex")
+    assert r"\( ^{\text{see note}} \)" in shown("<sup>see note</sup>", "latex")
+    assert r"CO\( _{2} \)" in shown("CO<sub>2</sub>", "latex")
+
+
 def test_html_is_well_formed_and_has_no_latex_left() -> None:
     pytest.importorskip("py_mini_racer", reason="engines: pip install 'ocr2[engines]'")
     root = ET.fromstring(table.EXPORTS["html"](SPANNING))

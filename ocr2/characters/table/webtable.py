@@ -7,10 +7,12 @@ Which rules are drawn is not in them: read, a table has all of them, as browsers
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html import escape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+from ocr2.characters.table.celltext import escaped
 from ocr2.characters.table.grid import (
     LONGEST,
     MOST_COLUMNS,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MATH = re.compile(r"(?<!\\)\\\((.+?)\\\)|(?<![\\$])\$(?=\S)([^$\n]{1,300}?)(?<=\S)\$(?![\d$])", re.DOTALL)
+_UNSAID = re.compile(r"[\s#$%&{}_^~]")
+"""What is text, and would be lost or be a command in a formula."""
 _STYLES = {"b": "b", "strong": "b", "i": "i", "em": "i", "u": "u", "ins": "u"}
 _TAGS = {"b": "b", "i": "i", "u": "u"}
 _SILENT = {
@@ -39,10 +43,8 @@ _SILENT = {
     "colgroup",
     "col",
     "span",
-    "div",
     "a",
     "font",
-    "p",
     "small",
     "big",
     "code",
@@ -168,7 +170,7 @@ class _Html(HTMLParser):
             if not self.rows:
                 self.rows.append([])
             self.pieces, self.styles, self.told = [], ["b"] if tag == "th" else [], told
-        elif tag == "br":
+        elif tag in ("br", "p", "div"):
             self._add("\n")
         elif tag in _STYLES:
             self.styles.append(_STYLES[tag])
@@ -185,6 +187,8 @@ class _Html(HTMLParser):
             self.inside = False
         elif tag in _STYLES and _STYLES[tag] in self.styles:
             self.styles.remove(_STYLES[tag])
+        elif tag in ("p", "div"):
+            self._add("\n")
         elif tag in ("sup", "sub"):
             self.script = ""
 
@@ -214,7 +218,10 @@ class _Html(HTMLParser):
             if text.strip():
                 raise BadInput(f"{text.strip()[:40]!r} beside the table's cells: expected <table> … </table> alone")
         elif self.script and text.strip():
-            self.pieces.append(Piece(f"{self.script}{{{text.strip()}}}", True))
+            raised = text.strip()
+            if "\\" not in raised and _UNSAID.search(raised):
+                raised = f"\\text{{{escaped(raised)}}}"
+            self.pieces.append(Piece(f"{self.script}{{{raised}}}", True))
         else:
             self.pieces.append(Piece(text, False, "".join(sorted(set(self.styles)))))
 
@@ -319,12 +326,19 @@ def _read(text: str) -> Content:
     text = _MATH.sub(keep, text)
     text = re.sub(rf"\\([{_ESCAPABLE}])", lambda match: _SAFE.get(match[1], match[1]), text)
     found, styles = [], set[str]()
-    for token in re.split(
+    tokens = re.split(
         r"((?<!\s)\*{1,3}|\*{1,3}(?!\s)|__|(?<!\w)_|_(?!\w)|</?(?:u|b|i|strong|em)>|<br\s*/?>|\ue010\d+\ue011)", text
-    ):
+    )
+    ends = [n > 1 if not before else not before[-1].isspace() for n, before in enumerate(["", *tokens[:-1]])]
+    begins = [n < len(tokens) - 2 if not after else not after[0].isspace() for n, after in enumerate([*tokens[1:], ""])]
+    left = Counter(token for token, end in zip(tokens, ends, strict=True) if end)
+    for token, end, begin in zip(tokens, ends, begins, strict=True):
         style = {"**": "b", "__": "b", "*": "i", "_": "i", "***": "bi"}.get(token)
-        if style:
-            styles ^= set(style)
+        left[token] -= end
+        if style and end and styles.issuperset(style):
+            styles.difference_update(style)
+        elif style and begin and styles.isdisjoint(style) and _is_closed(token, left):
+            styles.update(style)
         elif tag := re.fullmatch(r"<(/?)(u|b|i|strong|em)>", token):
             (styles.discard if tag[1] else styles.add)(_STYLES[tag[2]])
         elif token.startswith("<br"):
@@ -334,3 +348,10 @@ def _read(text: str) -> Content:
         else:
             found.append(Piece(token.translate(_PLAIN), False, "".join(sorted(styles))))
     return settled(found)
+
+
+def _is_closed(mark: str, left: Counter[str]) -> bool:
+    """Whether what begins with a mark can end with one of those that are left in the cell: else it is a star."""
+    if mark == "***":
+        return left[mark] > 0 or min(left["*"], left["**"]) > 0
+    return left[mark] > 0 or ("*" in mark and left["***"] > 0)
