@@ -119,6 +119,14 @@ def test_a_cut_out_line_is_read_without_any_margin(size: tuple[int, int]) -> Non
     assert len(read.lines) == 1
 
 
+@pytest.mark.parametrize(("size", "height"), [(16, 43), (32, 62)])
+def test_a_cut_out_line_may_have_a_margin(size: int, height: int) -> None:
+    text = "25 green bottles hanging on the wall. 24"
+    image = Image.new("RGB", (20 * size, height), "white")
+    ImageDraw.Draw(image).text((6, 12), text, fill="black", font=ImageFont.load_default(size))
+    assert pipeline().read(image).text == text
+
+
 def test_a_cut_out_line_may_stand_on_its_head() -> None:
     line = printed("Upside down line").crop((40, 40, 400, 100)).rotate(180)
     assert pipeline().read(line).text == "Upside down line"
@@ -131,6 +139,17 @@ def test_a_long_screenshot_is_read_in_windows() -> None:
     read = pipeline().read(image)
     assert distance(read, " ".join(texts)) < 0.01
     assert len(read.text.split("\n")) == len(texts)
+
+
+@pytest.mark.parametrize("margin", [4, 60])
+def test_a_line_of_a_thousand_characters_is_read_whole(margin: int) -> None:
+    text = " ".join(f"{n} green bottles hanging on the wall." for n in range(25, 0, -1))
+    font = ImageFont.load_default(16)
+    image = Image.new("RGB", (int(font.getlength(text)) + 12, 24 + 2 * margin), "white")
+    ImageDraw.Draw(image).text((6, margin), text, fill="black", font=font)
+    (line,) = pipeline().read(image).lines
+    assert edit_distance(line.text, text) < 0.01
+    assert len(line.centers) == len(line.text)
 
 
 def test_two_rows_in_a_low_image_stay_two() -> None:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ocr2.ppocr.recognizer import Recognized, RecognizerConfig, decode, line_input, spaced
+from ocr2.ppocr.recognizer import Recognized, RecognizerConfig, cuts, decode, joined, line_input, spaced
 
 ALPHABET = ["", "a", "b", "中", " "]
 
@@ -104,3 +104,45 @@ def test_nothing_is_put_between_letters_of_one_script() -> None:
     image = np.full((48, 200, 3), 255, np.uint8)
     for read in (Recognized("ab", 0.9, (0.1, 0.9)), Recognized("中中", 0.9, (0.1, 0.9)), Recognized("", 0.0, ())):
         assert spaced(read, image) == read
+
+
+def bars(*widths: int, height: int = 20) -> np.ndarray:
+    """A line of black bars and white gaps of these widths, by turns; most of it is white, as pages are."""
+    line = [value for n, width in enumerate(widths) for value in [255 * (n % 2)] * width]
+    image = np.full((height, len(line), 3), 255, np.uint8)
+    image[: 2 * height // 5] = np.array(line, np.uint8)[:, None]
+    return image
+
+
+def test_long_lines_are_cut_in_their_widest_gaps_and_others_are_not() -> None:
+    config = RecognizerConfig(height=20, squeeze=1.0, shortest=50, longest=100)
+    words = bars(30, 4, 20, 4, 20, 10, 30, 4, 40, 4, 14)  # 180 columns; the gap of 10 is at 78
+    assert cuts(words, config) == [(0, 83), (83, 180)]
+    assert cuts(255 - words, config) == [(0, 83), (83, 180)]
+    assert cuts(words[:, :100], config) == [(0, 100)]
+    assert cuts(words, RecognizerConfig(height=20, squeeze=0.5, shortest=50, longest=100)) == [(0, 180)]
+    assert cuts(words[:4], config) == [(0, 180)]  # too low for letters
+    solid = cuts(bars(1000, 1), config)
+    assert solid[0][0] == 0
+    assert solid[-1][1] == 1001
+    assert all(0 < stop - start <= 100 for start, stop in solid)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text"), [("to", "be", "to be"), ("中", "文", "中文"), ("中", "a", "中 a")]
+)
+def test_pieces_are_joined_as_their_scripts_are(first: str, second: str, text: str) -> None:
+    parts = [
+        Recognized(first, 0.6, (0.5,) * len(first)),
+        Recognized("", 0.0, ()),
+        Recognized(second, 0.9, (0.5,) * len(second)),
+    ]
+    read = joined(parts, [(0, 40), (40, 60), (60, 100)])
+    assert read.text == text
+    assert read.score == pytest.approx((0.6 * len(first) + 0.9 * len(second)) / (len(first) + len(second)))
+    assert (read.centers[0], read.centers[-1]) == (0.2, 0.8)
+    assert list(read.centers) == sorted(read.centers)
+
+
+def test_pieces_without_text_are_a_line_without_text() -> None:
+    assert joined([Recognized("", 0.0, ())] * 2, [(0, 5), (5, 10)]) == Recognized("", 0.0, ())

@@ -17,7 +17,7 @@ import numpy as np
 
 from ocr2.order import reading_order
 from ocr2.ppocr.detector import DetectorConfig, detect
-from ocr2.ppocr.recognizer import Recognized, RecognizerConfig, decode, line_input, line_width, spaced
+from ocr2.ppocr.recognizer import Recognized, RecognizerConfig, cuts, decode, joined, line_input, line_width, spaced
 from ocr2.types import Line, Page, Quad
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class Pipeline:
             line = turned if turned.score >= self.config.reread_below else line
         inside = [(center * (width + 2 * border) - border) / width for center in line.centers]
         line = replace(line, centers=tuple(min(max(center, 0.0), 1.0) for center in inside))
-        return [line] if self._is_sure(line) else []
+        found = self._recognized(pixels, quads) if line.score < self.config.reread_below else []
+        return found if _is_better(found, line) else [line] if self._is_sure(line) else []
 
     def _recognized(self, pixels: np.ndarray, quads: list[Quad]) -> list[Line]:
         crops = [rectify(pixels, quad) for quad in quads]
@@ -139,9 +140,21 @@ class Pipeline:
         return Line(read.text, quad, read.score, centers=read.centers)
 
     def _read(self, crop: np.ndarray, config: RecognizerConfig) -> Recognized:
+        spans = cuts(crop, config)
+        parts = [self._part(crop[:, start:stop], config) for start, stop in spans]
+        return joined(parts, spans) if len(parts) > 1 else parts[0]
+
+    def _part(self, crop: np.ndarray, config: RecognizerConfig) -> Recognized:
         array = line_input(crop, config)
         filled = line_width(crop, config) / array.shape[3]
         return spaced(decode(self.recognizer(array)[0], self.alphabet, filled), crop)
+
+
+def _is_better(found: list[Line], strip: Line) -> bool:
+    """Whether the lines that the detector found in a strip are read surer than the whole of it, with nothing missed."""
+    letters = [sum(map(str.isalnum, line.text)) for line in (*found, strip)]
+    score = sum(line.score * len(line.text) for line in found) / max(sum(len(line.text) for line in found), 1)
+    return score > strip.score and sum(letters[:-1]) >= letters[-1]
 
 
 def _moved(quad: Quad, right: float) -> Quad:

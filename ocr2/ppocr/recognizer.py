@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -17,6 +19,9 @@ _BOUNDARY = re.compile("[\u3400-\u9fff](?=[A-Za-z0-9])|[A-Za-z0-9](?=[\u3400-\u9
 """Where Chinese characters (not their punctuation, which brings its own space) and Latin meet without a space."""
 _GAP = 0.2
 """A printed space between Chinese and Latin is wider than this share of the line's height; other gaps are narrower."""
+
+_LEAST = 8
+"""Lines of fewer pixels in height hold no letters to be read: however long, they are squeezed and read once."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class RecognizerConfig:
     shortest: int = 160
     """… but never squeezed below this width; narrower lines are padded to it."""
     longest: int = 4096
-    """Wider lines are squeezed to this width: memory stays bounded."""
+    """Wider lines are cut at gaps between words into pieces of at most this width: memory stays bounded."""
 
     def __post_init__(self) -> None:
         if self.height < 8 or not 0 < self.squeeze <= 1 or not 1 <= self.shortest <= self.longest:
@@ -86,8 +91,7 @@ def spaced(read: Recognized, image: np.ndarray) -> Recognized:
     places = [match.start() for match in _BOUNDARY.finditer(read.text)]
     if not places:
         return read
-    _, ink = cv2.threshold(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    inked = np.any(ink == (ink.mean() < 0.5), axis=0, keepdims=True)[0]  # (W,): whichever of dark and bright is rarer
+    inked = _inked(image)
     text, centers = read.text, list(read.centers)
     for place in reversed(places):
         start, stop = (round(center * len(inked)) for center in centers[place : place + 2])
@@ -96,3 +100,49 @@ def spaced(read: Recognized, image: np.ndarray) -> Recognized:
             text = f"{text[: place + 1]} {text[place + 1 :]}"
             centers.insert(place + 1, (centers[place] + centers[place + 1]) / 2)
     return Recognized(text, read.score, tuple(centers))
+
+
+def cuts(image: np.ndarray, config: RecognizerConfig) -> list[tuple[int, int]]:
+    """The columns, first and behind the last, of the pieces in which a rectified line (H, W, 3) is read.
+
+    It is one piece unless the line is too long for the network; each cut is in the middle of the widest gap without
+    ink that is near.
+    """
+    height, width = image.shape[:2]
+    most = math.floor(config.longest * height / (config.height * config.squeeze))
+    if width <= most or height < _LEAST:
+        return [(0, width)]
+    inked, ends = _inked(image), [0]
+    while width - ends[-1] > most:
+        first = ends[-1] + most * 3 // 4
+        edges = np.flatnonzero(np.concatenate([[True], inked[first : ends[-1] + most], [True]]))
+        widest = int(np.diff(edges).argmax())
+        ends.append(first + int(edges[widest] + edges[widest + 1]) // 2)
+    return list(pairwise([*ends, width]))
+
+
+def joined(parts: list[Recognized], spans: list[tuple[int, int]]) -> Recognized:
+    """The reading of a line that was read in pieces, `spans` its columns; a space where not both sides are Chinese."""
+    text, centers, width = "", list[float](), spans[-1][1]
+    for part, (start, stop) in zip(parts, spans, strict=True):
+        inside = [(start + center * (stop - start)) / width for center in part.centers]
+        if text and part.text and not (_is_wide(text[-1]) and _is_wide(part.text[0])):
+            text += " "
+            centers.append((centers[-1] + inside[0]) / 2)
+        text += part.text
+        centers += inside
+    known = sum(len(part.text) for part in parts)
+    score = sum(part.score * len(part.text) for part in parts) / max(known, 1)
+    return Recognized(text, score, tuple(centers))
+
+
+def _is_wide(char: str) -> bool:
+    """Whether a character is of a script that is written without spaces, or its punctuation."""
+    return unicodedata.east_asian_width(char) in "WF"
+
+
+def _inked(image: np.ndarray) -> np.ndarray:
+    """Which columns (W,) of a line (H, W, 3) hold ink: whichever of dark and bright is rarer."""
+    _, ink = cv2.threshold(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    inked: np.ndarray = np.any(ink == (ink.mean() < 0.5), axis=0)
+    return inked
