@@ -77,7 +77,7 @@ def work(recipe: Recipe, batch: Batch) -> float:
 def seconds(recipe: Recipe, batch: Batch, device: str, steps: int) -> float:
     """The best of so many steps."""
     model = GOT(recipe.config).to(device)
-    stage = replace(recipe.stage, steps=steps + 2, accumulate=1, every=steps + 2)
+    stage = replace(recipe.stage, steps=steps + 2, accumulate=1, samples=0, every=steps + 2)
     with tempfile.TemporaryDirectory() as folder:
         taken = fit(model, lambda _: repeat((batch, None)), stage, folder, augment=recipe.augment)
         # the first step warms up; the last, which would save, is never taken
@@ -101,7 +101,7 @@ def main() -> None:
     batch = collate(samples(tokenizer, args.rows, args.tokens), tokenizer, recipe.config)
     flop, peer = work(recipe, batch) / args.rows, product(args.device)
     rate = args.rows / seconds(recipe, batch, args.device, args.steps)
-    hours = recipe.stage.steps * recipe.batch / rate / 3600 if recipe.batch else None
+    hours = recipe.stage.steps * recipe.stage.samples / rate / 3600 if recipe.stage.samples else None
     row = {name: value for name, value in vars(args).items() if name != "json"}
     row |= {"samples_per_second": rate, "tflop_per_sample": flop / 1e12, "product_tflops": peer / 1e12}
     row |= {"utilisation": rate * flop / peer, "hours": hours}

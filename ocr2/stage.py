@@ -29,7 +29,9 @@ class Stage:
     clip: float = 1.0
     """The longest gradient, longer ones are scaled down to it; 0 leaves all as they are."""
     accumulate: int = 1
-    """The batches of a step, for each process."""
+    """The batches of a step, for each process: this many at least …"""
+    samples: int = 0
+    """… and as many as hold so many samples, of all processes together: batches of rare sizes are small."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """What is multiplied in; weights, their means and the optimizer's are float32 in any case."""
     ema: float = 0.0
@@ -61,6 +63,7 @@ class Stage:
             ),
             (0 <= self.clip < math.inf, "clip", "the longest gradient, or 0 for any"),
             (self.accumulate >= 1, "accumulate", "1 batch or more"),
+            (self.samples >= 0, "samples", "0 or more"),
             (self.precision in ("bf16", "fp32"), "precision", "'bf16' or 'fp32'"),
             (0 <= self.ema < 1, "ema", "0 or more and less than 1"),
             (all(part.strip(".") for part in self.frozen), "frozen", "names of modules or parameters"),

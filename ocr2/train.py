@@ -19,7 +19,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 import torch
@@ -148,19 +147,27 @@ def _closing(stream: Iterator[T]) -> Iterator[Iterator[T]]:
 
 
 def _take(stream: Iterator[tuple[B, Any]], number: int, stage: Stage, ranks: Ranks) -> tuple[list[B], Any]:
-    """The batches of a step and the position after them. What fails in one process is raised in all."""
+    """The batches of a step and the position after them: in each process equally many, for all work together on each.
+
+    What fails in one process is raised in all.
+    """
     taken: list[tuple[B, Any]] = []
-    error: OcrError | None = None
-    try:
-        taken = list(islice(stream, stage.accumulate))
-    except OcrError as failed:
-        error = failed
-    if error is None and len(taken) < stage.accumulate:
-        error = BadInput(
-            f"the data of stage {stage.name!r} ended after {number - 1} of {stage.steps} steps, of "
-            f"{stage.accumulate} batches each: give more data, or fewer steps"
-        )
-    ranks.agree(error)
+
+    def take(batches: int, samples: int) -> OcrError | None:
+        """Takes until there are so many; what failed."""
+        try:
+            while len(taken) < batches or sum(len(batch.origins) for batch, _ in taken) < samples:
+                taken.append(next(stream))
+        except StopIteration:
+            ended = f"the data of stage {stage.name!r} ended after {number - 1} of {stage.steps} steps"
+            return BadInput(f"{ended}: give more data, or fewer steps")
+        except OcrError as failed:
+            return failed
+        return None
+
+    error = take(stage.accumulate, math.ceil(stage.samples / ranks.world))
+    most = max(ranks.gather(len(taken)))
+    ranks.agree(error or take(most, 0))
     return [batch for batch, _ in taken], taken[-1][1]
 
 

@@ -135,13 +135,13 @@ def test_the_stages_make_a_model_that_reads_without_torch(
     encoder = replace(small, out=(16, 16))
     decoder = replace(nano.PRESETS["nano"].decoder, width=32, layers=3, heads=2, kv_heads=2, mlp=32)
     config = replace(nano.PRESETS["nano"], encoder=encoder, decoder=decoder)
-    recipes = tuple(replace(recipe, config=config) for recipe in nano.recipes())
+    recipes = tuple(replace(recipe, config=config, rows=4) for recipe in nano.recipes())
     monkeypatch.setattr(nano, "recipes", lambda: recipes)
     before: list[str] = []
     for stage in ("1", "2", "3"):
         out = tmp_path / stage
         where = ["--stage", stage, "--data", str(corpus), "--out", str(out), *before]
-        cli.commands(["train", "nano", *where, "--steps", "1", "--rows", "4", "--workers", "0"], standalone_mode=False)
+        cli.commands(["train", "nano", *where, "--steps", "1", "--workers", "0"], standalone_mode=False)
         (step,) = curves.read(out / "steps.jsonl")
         assert set(step.losses) == {"next", "ahead", *({"sight", "gaze"} if stage != "3" else ())}
         before = ["--init", str(out / "model")]

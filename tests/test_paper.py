@@ -26,7 +26,7 @@ def test_the_models_are_the_papers() -> None:
 def test_lengths_rates_and_the_batch(recipe: object, tokens: int, rate: float) -> None:
     assert recipe.stage.tokens == tokens <= recipe.config.context
     assert recipe.stage.rate == rate
-    assert recipe.batch == 128
+    assert recipe.stage.samples == 128
 
 
 def test_what_is_frozen_and_what_comes_again() -> None:
@@ -59,14 +59,11 @@ def run(number: int, **rest: object) -> Run:
     return Run(paper.recipes(), number, **{"data": (), "out": Path("unused"), **rest})
 
 
-@pytest.mark.parametrize(("world", "accumulate"), [(64, 1), (8, 8), (1, 64)])
-def test_steps_are_accumulated_on_fewer_gpus(world: int, accumulate: int) -> None:
-    assert run(1).stage(world).accumulate == accumulate
-
-
-def test_a_number_of_gpus_that_does_not_divide_the_batch_is_refused() -> None:
-    with pytest.raises(BadInput, match="a number of processes that divides 64"):
-        run(1).stage(7)
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_more_or_fewer_samples_at_once_make_the_same_steps(rows: int) -> None:
+    changed = JOINT.at_once(rows)
+    assert changed.stage == JOINT.stage
+    assert (changed.rows, changed.budget) == (rows, rows * 6000)
 
 
 def test_a_folder_without_the_kinds_is_refused_and_all_are_named(tmp_path: Path) -> None:

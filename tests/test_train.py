@@ -175,7 +175,9 @@ def plainly(stage: Stage, model: Model) -> dict[str, Tensor]:
     means = {name: each.detach().clone() for name, each in parameters.items()}
     warm = math.ceil(stage.warmup * stage.steps)
     for n in range(1, stage.steps + 1):
-        some = [next(stream)[0] for _ in range(stage.accumulate)]
+        some: list[Toy] = []
+        while len(some) < stage.accumulate or sum(len(toy.letters) for toy in some) < stage.samples:
+            some.append(next(stream)[0])
         total = sum(toy.size for toy in some)
         losses = [model(toy) for toy in some]
         loss = sum(
@@ -200,10 +202,12 @@ def plainly(stage: Stage, model: Model) -> dict[str, Tensor]:
 
 
 class TestTheLoop:
-    @pytest.mark.parametrize("accumulate", [1, 3])
+    @pytest.mark.parametrize("gathered", [{}, {"accumulate": 3}, {"samples": 4}, {"accumulate": 2, "samples": 3}])
     @pytest.mark.parametrize("clip", [0.05, 1e6])
-    def test_it_is_adamw_with_all_that_belongs_to_it(self, tmp_path: Path, accumulate: int, clip: float) -> None:
-        stage = replace(STAGE, accumulate=accumulate, clip=clip, losses={"size": 0.1})
+    def test_it_is_adamw_with_all_that_belongs_to_it(
+        self, tmp_path: Path, gathered: dict[str, int], clip: float
+    ) -> None:
+        stage = replace(STAGE, clip=clip, losses={"size": 0.1}, **gathered)
         model, truth = Model(dropout=0), Model(dropout=0)
         trained(tmp_path, stage, model)
         means = plainly(stage, truth)
@@ -850,6 +854,7 @@ def together(out: Path, rank: int, port: int) -> None:
     done |= {"resumed": attempt(out / "cut", mine), "spoiled": attempt(out / "spoiled", spoiled(8, math.nan, mine))}
     done |= {"few": attempt(out / "few", few(11, mine) if rank else mine)}
     done |= {"held": attempt(out / "held", mine, replace(SHARED, accumulate=2, frozen=("layers.1",)))}
+    done |= {"filled": attempt(out / "filled", mine, replace(SHARED, samples=7))}
     done |= {"stopped": attempt(out / "stopped", mine, stop=lambda: rank == 1)}
     done |= {"uneven": attempted(Uneven(seed=rank), out / "uneven", mine)}
     done |= {"got": attempted(looking_ahead(), out / "got", partial(uneven, rank=rank, world=2), GLANCE)}
@@ -899,6 +904,8 @@ def test_two_processes_are_as_one(tmp_path: Path) -> None:
     assert metadata(tmp_path / "whole")["positions"] == [{"next": 20 + n, "dropped": {"too long": 5}} for n in (0, 1)]
     assert close(zero["held"][0], told(trained(tmp_path / "four", replace(alone, accumulate=4, frozen=("layers.1",)))))
 
+    # 7 samples are 4 in each: the first process has them in two batches, the other one in three
+    assert close(zero["filled"][0], told(trained(tmp_path / "six", replace(alone, accumulate=6))))
     assert close(zero["uneven"][0], told(trained(tmp_path / "alone-uneven", alone, Uneven())))
     reading = trained(tmp_path / "alone-got", replace(GLANCE, accumulate=2), looking_ahead(), data=uneven)
     assert [loss for _, _, loss, *_ in zero["got"][0]] == pytest.approx([step.loss for step in reading], rel=1e-4)
@@ -928,7 +935,15 @@ class TestStage:
         "wrong",
         [
             *({"steps": 0}, {"rate": 0.0}, {"rate": math.nan}, {"warmup": 1.0}, {"decay": -1.0}, {"betas": (0.9, 1.0)}),
-            *({"clip": -1.0}, {"accumulate": 0}, {"precision": "fp16"}, {"ema": 1.0}, {"frozen": (".",)}, {"every": 0}),
+            *(
+                {"clip": -1.0},
+                {"accumulate": 0},
+                {"samples": -1},
+                {"precision": "fp16"},
+                {"ema": 1.0},
+                {"frozen": (".",)},
+                {"every": 0},
+            ),
             *({"losses": {"next": -1.0}}, {"tokens": 0}, {"data": {"lines": 0.0}}, {"carry": 1.5}),
         ],
     )

@@ -136,7 +136,8 @@ def _run(
     if not stage.isdecimal():
         raise BadInput(f"stage {stage!r}: this recipe has stages 1 to {len(recipes)}")
     changed = {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
-    recipes = [replace(each, stage=replace(each.stage, **changed), rows=rows or each.rows) for each in recipes]
+    recipes = [replace(each, stage=replace(each.stage, **changed)) for each in recipes]
+    recipes = [each.at_once(rows) if rows else each for each in recipes]
     return Run(recipes, int(stage), stop=stop, **asked)
 
 

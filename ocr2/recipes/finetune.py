@@ -18,8 +18,8 @@ pictures with their texts; of several, each counts by its number of samples.
   them. The 580 M takes 9 GiB and what a batch needs; by its arithmetic a step is up to twice as long.
 
 Characters that are in the labels five times or more, and have no token of their own, get one; those in the file that
---characters names get one in any case. A run takes three passes over the data at most, fewer where pictures of many
-sizes fill batches badly, and 200 steps at least.
+--characters names get one in any case. A run takes three passes over the data, and 200 steps at
+least.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ from ocr2.got.model import GOT
 from ocr2.got.onnx import is_exported
 from ocr2.got.precision import learns_in
 from ocr2.got.prompt import Tokenizer
-from ocr2.ranks import Ranks
 from ocr2.recipes.recipe import Recipe, Run
 from ocr2.stage import Stage
 from ocr2.train import weights
@@ -157,16 +156,15 @@ class FineTuning(Run):
         """The only stage's."""
         config, (rate, fastest) = self.begun.config, RATES[self.mode]
         rows = self.rows or ROWS
-        accumulate = max(1, TOGETHER // rows)
         samples = {name: len(source) for name, source in self.sources.items()}
-        passed = ceil(PASSES * sum(samples.values()) / (rows * accumulate * Ranks.join(self.device).world))
+        passed = ceil(PASSES * sum(samples.values()) / TOGETHER)
         stage = Stage(
             f"fine-tuning, {self.mode}",
             self.asked or max(LEAST_STEPS, passed),
             min(rate * (1024 / config.decoder.width) ** 2, fastest),
             warmup=0.05,
             decay=0.0 if self.mode == "lora" else 0.1,
-            accumulate=accumulate,
+            samples=TOGETHER,
             precision=learns_in(torch.device(self.device)),
             frozen=tuple(part for part in FROZEN[self.mode] if part != "ahead" or config.decoder.ahead),
             losses={"ahead": 0.5} if config.decoder.ahead else {},

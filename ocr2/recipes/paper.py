@@ -11,7 +11,7 @@ DATA holds a folder of WebDataset shards for each source below, as these make th
     ocr2 make formula,molecule,chart --corpus CORPORA --count 1000000 --out DATA
 
 OPT-125M and QWEN-0.5B are the folders of the published language models (facebook/opt-125m and Qwen/Qwen1.5-0.5B), in
-safetensors; the encoder begins with random weights. Any number of GPUs that divides 64 will do: the rest of a step's
+safetensors; the encoder begins with random weights. Any number of GPUs up to 64 will do: the rest of a step's
 128 samples are accumulated. On several machines add `--nnodes N --rdzv-backend c10d --rdzv-endpoint HOST:29500`; each
 needs DATA and the models, the first one gets OUT.
 
@@ -80,7 +80,8 @@ def recipes() -> tuple[Recipe, ...]:
     )
     pairs = ((pre, small), (joint, big), (post, big))
     return tuple(
-        Recipe(stage, config, _sources, budget=ROWS * stage.tokens, rows=ROWS, batch=BATCH) for stage, config in pairs
+        Recipe(replace(stage, samples=BATCH), config, _sources, budget=ROWS * stage.tokens, rows=ROWS)
+        for stage, config in pairs
     )
 
 

@@ -7,6 +7,7 @@ import logging
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -51,8 +52,6 @@ class Recipe:
     """The most views in memory that wait for others of their size: the more, the fuller are batches of rare sizes."""
     visits: int = 1
     """How often each sample comes, some thousand samples apart, once it is drawn: `augment` makes it new."""
-    batch: int | None = None
-    """Samples of a step at most, on all devices together; else `stage.accumulate` batches on each."""
     tokenizer: Callable[[], Tokenizer] | None = None
     """The tokenizer; else that of the weights to begin with, of those with the stage's decoder."""
     augment: Callable[[Batch, torch.Generator], Batch] | None = None
@@ -60,6 +59,13 @@ class Recipe:
     """Whether the model is taught by the places of signs, too, where samples have them."""
     portable: bool = False
     """Whether the model is written as ONNX graphs in 8 bits, too: what reads without torch."""
+
+    def at_once(self, rows: int) -> Recipe:
+        """The same with batches of other sizes, in samples and tokens, and as many more a step as they are smaller."""
+        had, stage = self.rows or rows, self.stage
+        if not stage.samples:
+            stage = replace(stage, accumulate=ceil(stage.accumulate * had / rows))
+        return replace(self, stage=stage, rows=rows, budget=max(self.budget * rows // had, stage.tokens))
 
 
 def shares(stages: Sequence[Stage]) -> dict[str, float]:
@@ -91,8 +97,7 @@ class Run:
     def steps(self) -> Iterator[Step]:
         """Each step as it is done, with the model written at the end. Goes on where an earlier run stopped."""
         ranks, recipe = Ranks.join(self.device), self.recipe
-        stage = self.stage(ranks.world)
-        samples = self.samples()
+        stage, samples = recipe.stage, self.samples()
         for name in ("model", "onnx"):
             checkpoint.check_replaceable(self.out / name)
         tokenizer, model = self.beginning()
@@ -138,19 +143,6 @@ class Run:
         if not 0 < self.number <= len(self.recipes):
             raise BadInput(f"stage {self.number}: this recipe has stages 1 to {len(self.recipes)}")
         return self.recipes[self.number - 1]
-
-    def stage(self, world: int) -> Stage:
-        """The stage, with as many batches a step as make its number of samples in so many processes."""
-        recipe = self.recipe
-        if recipe.batch is None:
-            return recipe.stage
-        together = (recipe.rows or 1) * world
-        if recipe.batch % together:
-            raise BadInput(
-                f"{world} processes of {recipe.rows} samples each can't make steps of {recipe.batch}: take a number of "
-                f"processes that divides {recipe.batch // (recipe.rows or 1)}"
-            )
-        return replace(recipe.stage, accumulate=recipe.batch // together)
 
     def samples(self) -> Source:
         """The stage's data: its sources, mixed by their weights."""
