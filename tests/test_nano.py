@@ -108,6 +108,14 @@ def test_what_is_drawn_comes_again_to_be_damaged_anew(corpus: Path) -> None:
     assert recipe.augment is not None
 
 
+@pytest.mark.parametrize("workers", [0, 1, 4, 15, 16, 31])
+def test_each_worker_has_samples_of_its_own_that_come_again(corpus: Path, workers: int) -> None:
+    samples = Run(nano.recipes(), 1, [corpus], corpus, workers=workers).samples()
+    assert isinstance(samples, Revisited)
+    assert samples.pages % (8 * max(workers, 1)) == 0
+    assert 5040 <= samples.pages < 5040 + 8 * max(workers, 1)
+
+
 def test_other_texts_are_known_as_such(corpus: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(corpus, copy)

@@ -12,6 +12,7 @@ from ocr2.errors import BadCheckpoint, BadInput, BadOutput
 from ocr2.got import checkpoint
 from ocr2.got.config import OPTConfig
 from ocr2.got.engine import Engine, Reading
+from ocr2.got.extend import extended, grow
 from ocr2.got.prompt import Tokenizer
 from ocr2.got.runner import TorchRunner
 from ocr2.recipes import tiny
@@ -114,6 +115,16 @@ def test_the_tokenizer_comes_from_where_the_decoder_does(folders: list[Path], tm
     for init in ([], first):  # the first stage's decoder is another one, and so may be its tokenizer
         with pytest.raises(BadInput, match="takes its decoder and tokenizer from --init"):
             Run([recipe], 1, (), tmp_path, init=init).beginning()
+
+
+def test_a_model_with_new_characters_is_refused(folders: list[Path], tmp_path: Path) -> None:
+    model, before = checkpoint.load(folders[1] / "model"), Tokenizer.load(folders[1] / "model")
+    more = extended(before, "Ω")
+    assert grow(model, before, more)
+    checkpoint.save(model, tmp_path / "more", more)
+    for init in ([], [folders[1] / "model"]):
+        with pytest.raises(BadInput, match="more has another vocabulary than this recipe's"):
+            Run(tiny.recipes(), 3, (), tmp_path, init=[*init, tmp_path / "more"]).beginning()
 
 
 def test_a_part_that_does_not_learn_has_to_be_given(tmp_path: Path) -> None:

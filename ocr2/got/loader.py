@@ -124,7 +124,7 @@ class Loader:
         if position.get("data", identity) != identity:
             raise BadCheckpoint(
                 f"the data position is one in other samples ({position['data']!r:.40}, these are {identity!r}): go on "
-                "with the same --data and seed, or begin anew in another folder"
+                "with the same --data, --seed and --workers, or begin anew in another folder"
             )
         return _State(position["next"], identity, waiting, Counter(position["dropped"]))
 

@@ -16,7 +16,7 @@ from ocr2.data.mixture import Mixture, Revisited, carried
 from ocr2.errors import BadInput
 from ocr2.got import checkpoint, onnx, pretrained
 from ocr2.got.glyphs import Glyphs
-from ocr2.got.loader import Limits, Loader
+from ocr2.got.loader import GROUP, Limits, Loader
 from ocr2.got.model import GOT
 from ocr2.ranks import Ranks
 from ocr2.train import fit, weights
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 KEPT = 5040
-"""Samples in memory that come again: a multiple of what most numbers of worker processes take at a time."""
+"""Samples in memory that come again, at least: as many more as it takes for each worker to have its own ones."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,10 @@ class Run:
         data = shares([recipe.stage for recipe in self.recipes[: self.number]])
         sources = recipe.sources(self.data, list(data), seed)
         mixture = Mixture({name: (sources[name], weight) for name, weight in data.items()}, seed)
-        return Revisited(mixture, KEPT, recipe.visits) if recipe.visits > 1 else mixture
+        if recipe.visits == 1:
+            return mixture
+        turn = GROUP * max(self.workers, 1) * Ranks.join(self.device).world
+        return Revisited(mixture, ceil(KEPT / turn) * turn, recipe.visits)
 
     def beginning(self) -> tuple[Tokenizer, GOT]:
         """The tokenizer, and the model with the weights to begin with.
@@ -162,12 +165,19 @@ class Run:
             torch.manual_seed(recipe.stage.seed)
             model = GOT(recipe.config)
         tokenizer = recipe.tokenizer() if recipe.tokenizer else None
-        random = {name for name, _ in model.named_parameters()}
+        names = {name for name, _ in model.named_parameters()}
+        random = set(names)
         for folder in self.folders:
-            filled = random - _left(model, folder)
+            filled = names - _left(model, folder)
             random -= filled
+            learned = {name for name in filled if name.startswith("decoder.")}
+            if learned and "decoder.embed.weight" not in filled:
+                raise BadInput(
+                    f"{folder} has another vocabulary than this recipe's, as fine-tuned models with new characters "
+                    "have: give the model that was fine-tuned, or go on with ocr2 train finetune"
+                )
             _log.info("%s fills %d parameters, %d are random", folder, len(filled), len(random))
-            if recipe.tokenizer is None and any(name.startswith("decoder.") for name in filled):
+            if recipe.tokenizer is None and learned:
                 tokenizer = pretrained.tokenizer(folder)
         if tokenizer is None:
             raise BadInput(
