@@ -265,6 +265,43 @@ def test_staves_without_a_brace_and_empty_bars_are_told():
     assert {bar.findtext("note/duration") for bar in bars} == {"3"}
 
 
+def test_endings_of_repeats_are_told():
+    source = "**kern\n*>A\n*clefG2\n*M1/4\n=1\n4c\n*>A1\n=2\n4d\n=3\n4e\n*>A2\n=4:|!\n4f\n=5\n4g\n*>B\n=6\n4a\n==\n*-"
+    bars = written(source).findall(".//measure")
+    told = [
+        [
+            (line.get("location"), *((e.get("number"), e.get("type")) for e in line.iter("ending")))
+            for line in bar.iter("barline")
+        ]
+        for bar in bars
+    ]
+    assert told == [
+        [],
+        [("left", ("1", "start"))],
+        [("right", ("1", "stop"))],
+        [("left", ("2", "start"))],
+        [("right", ("2", "discontinue"))],
+        [("right",)],
+    ]
+    assert [child.tag for child in bars[2].find("barline")] == ["bar-style", "ending", "repeat"]
+
+
+def test_what_transposing_instruments_sound_and_long_notes_are_told():
+    root = written("**kern\n*ITrd7c12\n*clefG2\n*M4/4\n000CC\n==\n*-")
+    assert [(one.tag, one.text) for one in root.find(".//transpose")] == [
+        ("diatonic", "0"),
+        ("chromatic", "0"),
+        ("octave-change", "-1"),
+    ]
+    assert [root.findtext(f".//note{name}") for name in ("/type", "/duration", "//step", "//octave")] == [
+        *("maxima", "32", "C", "3")
+    ]
+    two = "\n".join(("**kern\t**kern", "*\t*ITrd4c7", "*clefF4\t*clefG2", "4c\t4d", "==\t==", "*-\t*-"))
+    assert [(one.get("number"), *(part.text for part in one)) for one in written(two).iter("transpose")] == [
+        ("1", "-4", "-7")
+    ]
+
+
 def test_midi_plays_the_notes():
     for seed in range(10):
         source = music.compose(Some(), Random(seed))

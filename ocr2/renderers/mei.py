@@ -19,6 +19,7 @@ MEI = "{http://www.music-encoding.org/ns/mei}"
 ID = "{http://www.w3.org/XML/1998/namespace}id"
 WHOLE = ("mRest", "multiRest")
 """Rests that fill bars."""
+_LONGER = {"maxima": Fraction(32), "long": Fraction(16), "breve": Fraction(8)}
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,18 @@ class Part(NamedTuple):
     name: str
     staves: tuple[str, ...]
     """Their numbers in the MEI, from the top down."""
+
+
+class Bar(NamedTuple):
+    """A bar of all staves, and what stands before it or over it."""
+
+    element: Element
+    changes: list[Element]
+    """The definitions before it."""
+    begins: Element | None
+    """The ending (1st time, 2nd time) that it is the first bar of."""
+    ends: Element | None
+    """The one that it is the last bar of."""
 
 
 @dataclass
@@ -96,15 +109,20 @@ def marks(score: Element) -> Marks:
     return found
 
 
-def bars(score: Element) -> Iterator[tuple[Element, list[Element]]]:
-    """Every bar, with the definitions before it."""
+def bars(score: Element) -> Iterator[Bar]:
+    """Every bar, in the order that they stand in."""
+    over = [(ending, list(ending.iter(f"{MEI}measure"))) for ending in score.iter(f"{MEI}ending")]
+    begins = {id(within[0]): ending for ending, within in over if within}
+    ends = {id(within[-1]): ending for ending, within in over if within}
     changes: list[Element] = []
     for element in score.iter():
         if name_of(element) == "scoreDef":
             changes.append(element)
         elif name_of(element) == "measure":
-            for bar in _repeated(element):
-                yield bar, changes
+            several = _repeated(element)
+            for place, bar in enumerate(several):
+                begun = None if place else begins.get(id(element))
+                yield Bar(bar, changes, begun, ends.get(id(element)) if bar is several[-1] else None)
                 changes = []
 
 
@@ -175,7 +193,7 @@ def _length(element: Element) -> Fraction:
     """Quarters that it sounds for, which may be others than are printed; of a tuplet's note, before it is squeezed."""
     value = element.get("dur.ges", element.get("dur", "4"))
     dots = element.get("dots.ges", element.get("dots", "0"))
-    plain = {"long": Fraction(16), "breve": Fraction(8)}.get(value) or Fraction(4, int(value) if value.isdigit() else 4)
+    plain = _LONGER.get(value) or Fraction(4, int(value) if value.isdigit() else 4)
     return plain * (2 - Fraction(1, 2 ** int(dots)))
 
 

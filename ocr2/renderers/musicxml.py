@@ -3,8 +3,9 @@
     content = written(source, "Mazurka", "F. Chopin")   # called apart
 
 Two staves with a brace are one part, others one each. Told are notes, rests, chords, grace notes and tuplets, voices,
-clefs, keys and meters, accidentals as they are printed, ties, slurs, beams, stems that are given, articulations,
-fermatas, trills, mordents, turns, arpeggios, bar lines and repeats. Lyrics, dynamics and words are left out.
+clefs, keys, meters and transpositions, accidentals as they are printed, ties, slurs, beams, stems that are given,
+articulations, fermatas, trills, mordents, turns, arpeggios, bar lines, repeats and their endings. Lyrics, dynamics and
+words are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _FINEST = 1 << 24
 """Parts that a quarter is divided into, at most: bars of nested odd tuplets would need more than a reader can count."""
 _SLURS = 16
 """That may be under way at the same time."""
-_TYPES = {"long": "long", "breve": "breve", "1": "whole", "2": "half", "4": "quarter", "8": "eighth", "32": "32nd"}
+_TYPES = {"1": "whole", "2": "half", "4": "quarter", "8": "eighth", "32": "32nd"}
 _ALTERED = {"s": 1, "ss": 2, "x": 2, "xs": 3, "sx": 3, "ts": 3, "f": -1, "ff": -2, "tf": -3, "n": 0}
 _ACCIDENTALS = {
     "s": "sharp", "ss": "sharp-sharp", "x": "double-sharp", "xs": "triple-sharp", "sx": "triple-sharp",
@@ -39,7 +40,7 @@ _ORNAMENTS = {
     "trill": "trill-mark", "mordent": "mordent", "mordent upper": "inverted-mordent", "turn": "turn",
     "turn lower": "inverted-turn",
 }  # fmt: skip
-_ATTRIBUTES = ("divisions", "key", "time", "staves", "clef")
+_ATTRIBUTES = ("divisions", "key", "time", "staves", "clef", "transpose")
 """In the order that MusicXML has them."""
 _LINES = {"dbl": "light-light", "end": "light-heavy", "invis": "none", "dashed": "dashed", "dotted": "dotted"}
 
@@ -93,9 +94,9 @@ class _Writer:
         """All bars of the part."""
         bars = list(mei.bars(score))
         self.divisions, self.voices = self._measured(bars)
-        numbered = all(bar.get("n") for bar, _ in bars)
+        numbered = all(bar.element.get("n") for bar in bars)
         repeats = False
-        for count, (bar, changes) in enumerate(bars, 1):
+        for count, (bar, changes, begins, ends) in enumerate(bars, 1):
             self.measure = SubElement(above, "measure", number=bar.get("n", "") if numbered else str(count))
             if count == 1:
                 self._attribute("divisions", str(self.divisions))
@@ -104,19 +105,21 @@ class _Writer:
             if count == 1 and len(self.staves) > 1:
                 self._attribute("staves", str(len(self.staves)))
             if repeats or bar.get("left") in ("rptstart", "rptboth"):
-                self._bar_line("left", "heavy-light", "forward")
+                self._bar_line("left", "heavy-light", begins, "forward")
+            elif begins is not None:
+                self._bar_line("left", "", begins)
             self._bar(bar)
             right = bar.get("right", "")
             repeats = right in ("rptboth", "rptstart")
             if right in ("rptend", "rptboth"):
-                self._bar_line("right", "light-heavy", "backward")
-            elif right in _LINES:
-                self._bar_line("right", _LINES[right])
+                self._bar_line("right", "light-heavy", ends, "backward")
+            elif right in _LINES or ends is not None:
+                self._bar_line("right", _LINES.get(right, ""), ends)
 
-    def _measured(self, bars: list[tuple[Element, list[Element]]]) -> tuple[int, int]:
+    def _measured(self, bars: list[mei.Bar]) -> tuple[int, int]:
         """Into how many parts a quarter is divided, and how many voices a staff has. Raises RenderFailed."""
         divisions, voices = 1, 4
-        for bar, changes in bars:
+        for bar, changes, *_ in bars:
             meters = [meter for change in changes for meter in change.iter(f"{mei.MEI}meterSig")]
             units = [meter.get("unit", "4") for meter in (*meters, *bar.iter(f"{mei.MEI}meterSig"))]
             divisions = lcm(
@@ -156,6 +159,8 @@ class _Writer:
             alike = len(own) == len(self.staves) and len({tostring(mei.bare(child)) for _, child in own}) == 1
             for staff, child in own[:1] if alike and name != "clef" else own:
                 self._change(child, 0 if alike and name != "clef" else 1 + self.staves.index(staff.get("n", "1")))
+        for staff in staves:
+            self._transposed(staff)
 
     def _change(self, element: Element, staff: int) -> None:
         """A clef, key or meter, of a staff, counted from 1, or of all (0)."""
@@ -173,6 +178,20 @@ class _Writer:
         else:
             self._metered(element, number)
 
+    def _transposed(self, staff: Element) -> None:
+        """How far what a staff sounds lies from what is written: in steps and semitones, and octaves besides."""
+        steps, semitones = (int(staff.get(f"trans.{name}", "0")) for name in ("diat", "semi"))
+        if not steps and not semitones:
+            return
+        octaves = int(semitones / 12)
+        several = len(self.staves) > 1
+        number = {"number": str(1 + self.staves.index(staff.get("n", "1")))} if several else {}
+        transpose = self._attribute("transpose", **number)
+        _told(transpose, "diatonic", str(steps - 7 * octaves))
+        _told(transpose, "chromatic", str(semitones - 12 * octaves))
+        if octaves:
+            _told(transpose, "octave-change", str(octaves))
+
     def _metered(self, element: Element, number: dict[str, str]) -> None:
         sign = {"common": "4", "cut": "2"}.get(element.get("sym", ""), "")  # which may be all that there is
         count, unit = element.get("count", sign), element.get("unit", sign)
@@ -183,9 +202,15 @@ class _Writer:
         _told(time, "beats", count)
         _told(time, "beat-type", unit)
 
-    def _bar_line(self, side: str, style: str, repeats: str = "") -> None:
+    def _bar_line(self, side: str, style: str, ending: Element | None = None, repeats: str = "") -> None:
         line = _told(self.measure, "barline", location=side)
-        _told(line, "bar-style", style)
+        if style:
+            _told(line, "bar-style", style)
+        if ending is not None:
+            number = ending.get("n", "")
+            closed = repeats or style in ("light-heavy", "light-light")
+            kind = "start" if side == "left" else "stop" if closed else "discontinue"
+            _told(line, "ending", number=number if number.isdigit() and int(number) else "", type=kind)
         if repeats:
             _told(line, "repeat", direction=repeats)
 
@@ -350,7 +375,7 @@ def _printed(note: Element, event: mei.Event, head: Element) -> None:
     element = event.element
     value = element.get("dur", "4")
     if mei.name_of(element) not in mei.WHOLE:
-        _told(note, "type", _TYPES.get(value, f"{value}th"))
+        _told(note, "type", _TYPES.get(value, f"{value}th" if value.isdigit() else value))
         for _ in range(int(element.get("dots", "0"))):
             _told(note, "dot")
     accid = head.find(f"{mei.MEI}accid")
