@@ -226,6 +226,7 @@ def test_signs_in_formulas_stand_close() -> None:
     "source",
     [
         *("\\section*{A}", "# A\n\nb", "\\title{A}\n\nb", "a\n\n\\[ x \\]", "a \\( x \\) b", "- a\n- b\n\nand c"),
+        *("so\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", "| a |\n|---|\nit"),
         *("so\n\n\\begin{tabular}{l} a \\end{tabular}", "\\begin{abstract} a \\end{abstract}", "a[^1]\n\n[^1]: b"),
     ],
 )
@@ -243,6 +244,8 @@ def test_documents_look_like_documents(source: str) -> None:
             "1. Only one.\n\nMore",
             "It cost $5 * 3 #1",
             "<table>a</table>",
+            "| a |\n|---|\n| 1 |",
+            "| so\n|---|",
         ),
     ],
 )

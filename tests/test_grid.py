@@ -272,7 +272,7 @@ def test_markdown_of_people_is_read() -> None:
         ("| a |\n| 1 |", r"no line \| --- \| below the first"),
         ("| a | b |\n|---|---|\n| 1 | 2 | 3 |", "row 2 .* has 3 cells: expected 2"),
         ("| a | b |\n|---|---|\ntext", "row 2"),
-        ("| a |", "no line"),
+        ("| a |", "one row"),
     ],
 )
 def test_markdown_that_is_wrong_is_told(source: str, told: str) -> None:

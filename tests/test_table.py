@@ -281,8 +281,21 @@ def test_a_table_is_known_by_its_looks() -> None:
         f"{FULL}\n\n{FULL}",
         "# Head\n| a |\n|---|",
         "| a |\n| b |",
+        "a | b\nc | d | e",
+        "a | b\n\nc | d",
     ):
         assert not table.looks_like(text)
+
+
+def test_rows_with_bars_between_their_cells_are_a_table() -> None:
+    answer = "Year | Iron | Gold\n2010 | 55.8 | 1,200\n2011 |  | 1,300"
+    assert table.looks_like(answer)
+    assert table.EXPORTS["csv"](answer).decode().splitlines() == [
+        "Year,Iron,Gold",
+        '2010,55.8,"1,200"',
+        '2011,,"1,300"',
+    ]
+    assert table.converted(answer, "markdown").splitlines()[1] == "| --- | --- | --- |"
 
 
 def test_notations_are_converted() -> None:

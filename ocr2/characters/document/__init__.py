@@ -272,7 +272,11 @@ def _failure(error: RenderFailed, blocks: list[Block]) -> RenderFailed:
 
 
 _MATH = re.compile(r"\\\(((?:(?!\\\().)+?)(?<!\\)\\\)|\\\[((?:(?!\\\[).)+?)(?<!\\)\\\]", re.DOTALL)
-_TABLES = re.compile(r"\\begin\{tabular\}(.+?)(?:\\end\{tabular\}|\Z)|<table\b(.+?)(?:</table>|\Z)", re.DOTALL)
+_TABLES = re.compile(
+    r"\\begin\{tabular\}.+?(?:\\end\{tabular\}|\Z)|<table\b.+?(?:</table>|\Z)"
+    r"|^[ \t]*\|[^\n]*\|[ \t]*\n[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?:\n|\Z)(?:[ \t]*\|[^\n]*\|[ \t]*(?:\n|\Z))*",
+    re.DOTALL | re.M,
+)
 _ITEMS = re.compile(r"(?:^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+\S.*\n?){2,}", re.M)
 
 

@@ -135,7 +135,9 @@ def _scale(pdf: bytes, wanted: float) -> float:
 
 
 def looks_like(text: str) -> bool:
-    """Whether it is a tabular, or a table in HTML or Markdown, and nothing else."""
+    """Whether it is a tabular, or a table in HTML or Markdown, and nothing else; or lines of as many cells, with ` | `
+    between them, as PP-Chart2Table answers.
+    """
     text = text.strip()
     if _ALONE.fullmatch(text):
         inside, ends = 0, []
@@ -144,7 +146,10 @@ def looks_like(text: str) -> bool:
             ends += [mark.end()] if not inside else []
         return len(ends) == 1
     lines = text.splitlines()
-    return len(lines) > 1 and webtable.is_separator(lines[1]) and all(line.lstrip().startswith("|") for line in lines)
+    if len(lines) > 1 and webtable.is_separator(lines[1]):
+        return all(line.lstrip().startswith("|") for line in lines)
+    counts = {line.count(" | ") for line in lines}
+    return len(lines) > 1 and len(counts) == 1 and counts != {0}
 
 
 def ended(text: str) -> str:

@@ -284,11 +284,15 @@ def piped(content: Content, formula: str) -> str:
 
 
 def from_markdown(text: str) -> Grid:
-    """The table in pipes that the text is. Raises BadInput for other text beside it, and rows that are too long."""
+    """The table in pipes that the text is; without a line | --- |, too, the first row is its head. Raises BadInput for
+    other text beside it, for one row alone, and for rows that are too long.
+    """
     _check(text)
     lines = [line.strip() for line in text.strip().splitlines()]
-    if len(lines) < 2 or not is_separator(lines[1]):
-        raise BadInput("no line | --- | below the first of the Markdown table: expected one, which ends its head")
+    if len(lines) < 2:
+        raise BadInput("one row is no Markdown table: expected its head, a line | --- |, and rows below it")
+    if not is_separator(lines[1]):
+        lines.insert(1, "|" + "---|" * len(_cells(lines[0])))
     ends = _cells(lines[1])
     aligns = "".join("c" if end[0] == end[-1] == ":" else "r" if end[-1] == ":" else "l" for end in ends)
     cells = []
