@@ -49,7 +49,7 @@ FULLEST = 80
 """Lines of notes in a bar that is as wide as a picture, at most: bars aren't broken."""
 COLUMNS = 44
 """Of notes and bar lines, at most, in a system that is composed."""
-_HEADING = re.compile(r"^!!!(OTL|COM)(?:@+[\w-]+|\d+)?:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_HEADING = re.compile(r"^!!!(OTL|COM)(?:@+[\w-]+|\d+)?:(.*)$", re.MULTILINE)
 
 
 def compose(corpus: Corpus, rng: Random) -> str:
@@ -179,7 +179,7 @@ def _titles(source: str) -> dict[str, str]:
     """The title (OTL) and the author (COM), as far as the source has them."""
     told: dict[str, str] = {}
     for match in _HEADING.finditer(source):
-        told.setdefault(match[1], match[2])
+        told.setdefault(match[1], match[2].strip())
     return told
 
 
